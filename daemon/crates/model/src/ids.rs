@@ -1,0 +1,143 @@
+//! Names of things: accounts, addresses, feeds, items, records, sinks. Each its own type, so
+//! that two texts cannot be swapped.
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+macro_rules! text_id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(String);
+
+        impl $name {
+            /// Wraps the text as it is.
+            pub fn new(text: impl Into<String>) -> Self {
+                Self(text.into())
+            }
+
+            /// The text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+text_id! {
+    /// The frozen name of an account in record keys and feeds: the Directory id, or the
+    /// address at first connection where the Directory is not readable.
+    AccountKey
+}
+text_id! {
+    /// Google's id of an item within its feed: a message, an event, a file.
+    ItemId
+}
+text_id! {
+    /// Gmail's thread id.
+    ThreadId
+}
+text_id! {
+    /// A sink's name in the config.
+    SinkName
+}
+text_id! {
+    /// Names an item for ever, such as `gmail/ACCOUNT-KEY/MESSAGE`. Parts are percent-encoded.
+    RecordKey
+}
+
+/// Keys separate by `/`, so it and all that could confuse a path or URL is encoded.
+const KEY_PART: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'@').remove(b'+');
+
+impl RecordKey {
+    /// `gmail/ACCOUNT-KEY/MESSAGE`.
+    pub fn gmail_message(account: &AccountKey, message: &ItemId) -> Self {
+        Self(format!(
+            "gmail/{}/{}",
+            utf8_percent_encode(account.as_str(), KEY_PART),
+            utf8_percent_encode(message.as_str(), KEY_PART)
+        ))
+    }
+}
+
+/// A mail address as the config names it, folded to lower case.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Address(String);
+
+impl Address {
+    /// Folds `text` to lower case. `None` unless it is `local@domain` without white space or
+    /// control characters, each part not empty, at most 254 bytes (RFC 5321 section 4.5.3.1.3).
+    pub fn parse(text: &str) -> Option<Self> {
+        let (local, domain) = text.rsplit_once('@')?;
+        let plain = !text.chars().any(|c| c.is_whitespace() || c.is_control() || "<>(),;:\"\\/".contains(c));
+        let domain_ok = domain.contains('.')
+            && domain.split('.').all(|label| {
+                !label.is_empty() && label.chars().all(|c| c.is_alphanumeric() || c == '-')
+            });
+        (plain && domain_ok && !local.is_empty() && !local.contains('@') && text.len() <= 254)
+            .then(|| Self(text.to_lowercase()))
+    }
+
+    /// The folded address.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// What stands after the `@`.
+    pub fn domain(&self) -> &str {
+        self.0.rsplit_once('@').map_or("", |(_, domain)| domain)
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A feed's number in the spool; also the lane's number in the contract.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct FeedId(pub u64);
+
+impl fmt::Display for FeedId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+/// A record's revision: grows with every record of the spool, below 2^53.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct Revision(pub u64);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn key_parts_cannot_break_out() {
+        let key = RecordKey::gmail_message(&AccountKey::new("ana@example.com"), &ItemId::new("a/../#?%b"));
+        assert_eq!(key.as_str(), "gmail/ana@example.com/a%2F..%2F%23%3F%25b");
+    }
+
+    #[test]
+    fn address_is_folded_and_checked() {
+        assert_eq!(Address::parse("Ana@Example.COM").map(|a| a.to_string()), Some("ana@example.com".into()));
+        for bad in ["", "ana", "@example.com", "ana@", "ana@localhost", "a b@example.com", "<ana@example.com>", "a@b@example.com", "ana@exa_mple.com", "ana@example..com"] {
+            assert_eq!(Address::parse(bad), None, "{bad}");
+        }
+    }
+}

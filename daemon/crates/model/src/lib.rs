@@ -1,0 +1,37 @@
+//! What all crates of nuncio share: ids, records, feeds, users and the rules that need no IO.
+//!
+//! There is no IO, no async and no clock read here beyond [`Clock`]; what a thing means lives
+//! here, what is done with it lives in the crate that does it.
+
+mod chain;
+mod clock;
+mod content;
+mod email;
+mod escape;
+mod feed;
+mod ids;
+mod labels;
+mod next;
+mod outcome;
+mod people;
+mod record;
+mod secret;
+
+pub use chain::Chain;
+pub use clock::{Clock, ManualClock, SystemClock};
+pub use content::Content;
+pub use email::{Attachment, BlobRef, Direction, Email, MailCategory, MailFlags};
+pub use escape::{Untrusted, untrusted};
+pub use feed::{
+    Append, Appended, Blob, Cursor, FailedItem, Failure, Feed, FeedSpec, IndexRow, NewAccount, Op,
+    OpResult, StoreError, StoredAccount, Walk, WalkPhase,
+};
+pub use ids::{AccountKey, Address, FeedId, ItemId, RecordKey, Revision, SinkName, ThreadId};
+pub use labels::{LabelNames, LabelSet};
+pub use next::Next;
+pub use outcome::{CallError, Outcome, Wait};
+pub use people::{AliasClash, People, Person};
+pub use record::{
+    Change, DeleteCause, Deleted, LabelChange, Origin, Participant, Payload, Record, Source, Who,
+};
+pub use secret::Secret;

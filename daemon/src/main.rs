@@ -1,2 +1,39 @@
-//! To be written.
-fn main() {}
+//! The `nuncio` program: parses arguments, runs one command, and turns what became of it into an
+//! exit code. Everything else is in the modules below.
+
+mod admin;
+mod app;
+mod cli;
+mod exit;
+mod feeds;
+mod sinks;
+mod store;
+mod supervisor;
+mod telemetry;
+
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments = cli::Arguments::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            cli::say(&format!("error: the runtime could not be started: {error}"));
+            return exit::FAILURE.into();
+        }
+    };
+    let code = match runtime.block_on(cli::run(arguments)) {
+        Ok(()) => exit::OK,
+        Err(failure) => {
+            cli::say(&failure.to_string());
+            failure.code()
+        }
+    };
+    // Blocking work that is still under way must not keep a stopped daemon alive.
+    runtime.shutdown_background();
+    code.into()
+}

@@ -1,1 +1,32 @@
-//! To be written.
+//! The config file: read, judged as a whole, and handed on as one validated [`Config`].
+//!
+//! The TOML text becomes a tree with places; each section's reader walks its part by hand and
+//! reports everything that is wrong, with file, line, column and a hint. Only a file without a
+//! single error becomes a [`Config`], and there is no other way to make one. What needs the
+//! network (is the user known at Google?) or a plugin (do the settings fit?) is not judged here.
+
+mod codes;
+mod config;
+mod errors;
+mod file;
+mod google;
+mod keys;
+mod place;
+mod quote;
+mod raw;
+mod report;
+mod secrets;
+mod settings;
+mod sinks;
+mod storage;
+mod sync;
+mod users;
+mod values;
+
+pub use codes::{CODES, Code};
+pub use config::{
+    Account, Batch, Config, DirGrant, DirMode, Endpoint, Google, Grants, Limits, Log, LogFormat,
+    Plugins, Quota, Rate, RecordKind, Retry, Since, Sink, Spool, Sync, User,
+};
+pub use errors::{Errors, Problem};
+pub use secrets::{SecretError, SecretSource};

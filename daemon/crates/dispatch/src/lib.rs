@@ -1,1 +1,13 @@
-//! To be written.
+//! Delivery: takes records from the spool to sinks, lane by lane, and takes back what became of
+//! them. What a sink is made of (plugins) is not here.
+
+mod health;
+mod lanes;
+mod run;
+mod settle;
+mod sink;
+
+pub use health::{Health, State};
+pub use run::{Dispatch, Options, Wants};
+pub use settle::RetryPolicy;
+pub use sink::{Blobs, Sink};

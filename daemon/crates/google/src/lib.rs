@@ -1,1 +1,30 @@
-//! To be written.
+//! Google for nuncio: service-account tokens, one HTTP transport, permits, and the calls of
+//! Gmail and the Directory. All of it is non-generic, so that the HTTP stack is compiled here
+//! once. What to call when, and what an answer means for a feed, is not here.
+//!
+//! [`Google`] is the way in; [`Gmail`] and [`Directory`] are its clients. Every error answers
+//! `next()` (what a caller must do), `code()` (stable, for operators) and `hint()`.
+
+mod api;
+mod auth;
+mod client;
+mod endpoint;
+mod error;
+mod google;
+mod http;
+mod limits;
+mod quota;
+mod retry;
+mod status;
+
+pub use api::{
+    BadItem, Directory, DirectoryUser, Gmail, HistoryPage, HistoryRecord, Label, ListMessages,
+    ListedMessage, Message, MessagePage, MessageRef, Profile, RawMessage, SCOPES_DIRECTORY,
+    SCOPES_GMAIL,
+};
+pub use auth::{AuthError, Denied, Key, KeyError, Refusal, Scopes};
+pub use endpoint::{Endpoint, EndpointError};
+pub use error::Error;
+pub use google::Google;
+pub use limits::Limits;
+pub use status::{Fault, Status};

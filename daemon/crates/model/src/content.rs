@@ -22,8 +22,13 @@ pub enum Content {
 
 impl Content {
     /// All rungs, lowest first.
-    pub const ALL: [Content; 5] =
-        [Content::Metadata, Content::Text, Content::Html, Content::Full, Content::Raw];
+    pub const ALL: [Content; 5] = [
+        Content::Metadata,
+        Content::Text,
+        Content::Html,
+        Content::Full,
+        Content::Raw,
+    ];
 
     /// The name in config and contract.
     pub fn as_str(self) -> &'static str {
@@ -47,6 +52,9 @@ impl FromStr for Content {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
-        Content::ALL.into_iter().find(|rung| rung.as_str() == text).ok_or(())
+        Content::ALL
+            .into_iter()
+            .find(|rung| rung.as_str() == text)
+            .ok_or(())
     }
 }

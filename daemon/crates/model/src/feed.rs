@@ -227,7 +227,10 @@ pub struct Appended {
 impl Appended {
     /// How many records were appended.
     pub fn n_records(&self) -> usize {
-        self.results.iter().filter(|result| matches!(result, OpResult::Appended(_))).count()
+        self.results
+            .iter()
+            .filter(|result| matches!(result, OpResult::Appended(_)))
+            .count()
     }
 }
 

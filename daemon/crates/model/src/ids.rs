@@ -55,8 +55,13 @@ text_id! {
 }
 
 /// Keys separate by `/`, so it and all that could confuse a path or URL is encoded.
-const KEY_PART: &AsciiSet =
-    &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'@').remove(b'+');
+const KEY_PART: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'~')
+    .remove(b'@')
+    .remove(b'+');
 
 impl RecordKey {
     /// `gmail/ACCOUNT-KEY/MESSAGE`.
@@ -79,7 +84,9 @@ impl Address {
     /// control characters, each part not empty, at most 254 bytes (RFC 5321 section 4.5.3.1.3).
     pub fn parse(text: &str) -> Option<Self> {
         let (local, domain) = text.rsplit_once('@')?;
-        let plain = !text.chars().any(|c| c.is_whitespace() || c.is_control() || "<>(),;:\"\\/".contains(c));
+        let plain = !text
+            .chars()
+            .any(|c| c.is_whitespace() || c.is_control() || "<>(),;:\"\\/".contains(c));
         let domain_ok = domain.contains('.')
             && domain.split('.').all(|label| {
                 !label.is_empty() && label.chars().all(|c| c.is_alphanumeric() || c == '-')
@@ -129,14 +136,31 @@ mod tests {
 
     #[test]
     fn key_parts_cannot_break_out() {
-        let key = RecordKey::gmail_message(&AccountKey::new("ana@example.com"), &ItemId::new("a/../#?%b"));
+        let key = RecordKey::gmail_message(
+            &AccountKey::new("ana@example.com"),
+            &ItemId::new("a/../#?%b"),
+        );
         assert_eq!(key.as_str(), "gmail/ana@example.com/a%2F..%2F%23%3F%25b");
     }
 
     #[test]
     fn address_is_folded_and_checked() {
-        assert_eq!(Address::parse("Ana@Example.COM").map(|a| a.to_string()), Some("ana@example.com".into()));
-        for bad in ["", "ana", "@example.com", "ana@", "ana@localhost", "a b@example.com", "<ana@example.com>", "a@b@example.com", "ana@exa_mple.com", "ana@example..com"] {
+        assert_eq!(
+            Address::parse("Ana@Example.COM").map(|a| a.to_string()),
+            Some("ana@example.com".into())
+        );
+        for bad in [
+            "",
+            "ana",
+            "@example.com",
+            "ana@",
+            "ana@localhost",
+            "a b@example.com",
+            "<ana@example.com>",
+            "a@b@example.com",
+            "ana@exa_mple.com",
+            "ana@example..com",
+        ] {
             assert_eq!(Address::parse(bad), None, "{bad}");
         }
     }

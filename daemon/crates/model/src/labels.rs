@@ -86,7 +86,9 @@ impl LabelSet {
 
     /// Ids of own labels that `names` does not know; a reason to read the list again.
     pub fn has_unknown(&self, names: &LabelNames) -> bool {
-        self.0.iter().any(|id| !is_system(id) && !names.0.contains_key(id))
+        self.0
+            .iter()
+            .any(|id| !is_system(id) && !names.0.contains_key(id))
     }
 }
 
@@ -106,7 +108,9 @@ mod tests {
 
     #[test]
     fn a_set_becomes_flags_category_and_names() {
-        let set: LabelSet = ["INBOX", "UNREAD", "CATEGORY_SOCIAL", "Label_7", "Label_9"].into_iter().collect();
+        let set: LabelSet = ["INBOX", "UNREAD", "CATEGORY_SOCIAL", "Label_7", "Label_9"]
+            .into_iter()
+            .collect();
         let names = LabelNames(HashMap::from([("Label_7".into(), "Clients/Acme".into())]));
         assert_eq!(set.flags().names().collect::<Vec<_>>(), ["unread", "inbox"]);
         assert_eq!(set.category(), MailCategory::Social);

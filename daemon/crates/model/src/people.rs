@@ -56,7 +56,11 @@ impl People {
             }
         }
         let domains = domains.iter().map(|domain| domain.to_lowercase()).collect();
-        if clashes.is_empty() { Ok(Self { users, domains }) } else { Err(clashes) }
+        if clashes.is_empty() {
+            Ok(Self { users, domains })
+        } else {
+            Err(clashes)
+        }
     }
 
     /// The primary address of the user that has `address`: case-folded, `+tag` stripped.
@@ -116,8 +120,14 @@ mod tests {
     fn addresses_resolve_through_aliases_tags_and_case() {
         let people = People::try_new(&[ana()], &["example.com".into()]).unwrap();
         assert_eq!(people.who("ANA@example.com"), Who::User);
-        assert_eq!(people.who("Ana@Old.example"), Who::AliasOf("ana@example.com".into()));
-        assert_eq!(people.who("ana+shop@example.com"), Who::AliasOf("ana@example.com".into()));
+        assert_eq!(
+            people.who("Ana@Old.example"),
+            Who::AliasOf("ana@example.com".into())
+        );
+        assert_eq!(
+            people.who("ana+shop@example.com"),
+            Who::AliasOf("ana@example.com".into())
+        );
         assert_eq!(people.who("bob@example.com"), Who::Internal);
         assert_eq!(people.who("bob@elsewhere.example"), Who::External);
         assert_eq!(people.who("not an address"), Who::External);
@@ -125,7 +135,10 @@ mod tests {
 
     #[test]
     fn an_address_of_two_users_is_a_clash() {
-        let bob = Person { email: address("bob@example.com"), aliases: vec![address("ana@old.example")] };
+        let bob = Person {
+            email: address("bob@example.com"),
+            aliases: vec![address("ana@old.example")],
+        };
         let clashes = People::try_new(&[ana(), bob], &[]).unwrap_err();
         assert_eq!(clashes.len(), 1);
         assert_eq!(clashes[0].address.as_str(), "ana@old.example");

@@ -274,7 +274,10 @@ impl Record {
         let mut parts = self.key.as_str().split('/');
         parts.next()?;
         let encoded = parts.next()?;
-        percent_encoding::percent_decode_str(encoded).decode_utf8().ok().map(AccountKey::new)
+        percent_encoding::percent_decode_str(encoded)
+            .decode_utf8()
+            .ok()
+            .map(AccountKey::new)
     }
 }
 
@@ -311,6 +314,11 @@ mod tests {
             r#"{"key":"gmail/a/1","revision":7,"source_version":9,"change":"labels","source":"gmail","origin":"live","lane":3,"user":"ana@example.com","account":"ana@example.com","collection":"","observed_at":1,"kind":"labels","labels":{"thread_id":"1","flags":["unread","trash"],"category":"none","labels":["A/B"]}}"#
         );
         assert_eq!(serde_json::from_str::<Record>(&json).unwrap(), record);
-        assert!(serde_json::from_str::<Record>(&json.replace("\"kind\":\"labels\"", "\"kind\":\"email\"")).is_err());
+        assert!(
+            serde_json::from_str::<Record>(
+                &json.replace("\"kind\":\"labels\"", "\"kind\":\"email\"")
+            )
+            .is_err()
+        );
     }
 }

@@ -1,0 +1,356 @@
+//! The validated config: what every part of the daemon is told. Made by [`Config::load`] and
+//! [`Config::parse`] only; how the file is read and judged stands in the readers of the sections.
+
+use crate::raw::Table;
+use crate::report::Report;
+use crate::{Errors, SecretSource, keys};
+use nuncio_model::{AccountKey, Address, Content, People, Person, SinkName, Source};
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use toml::de::DeTable;
+
+/// A config without a single error.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// How Google is reached.
+    pub google: Google,
+    /// What is synced and how often.
+    pub sync: Sync,
+    /// The users, in the order of the file; may be empty.
+    pub users: Vec<User>,
+    /// The sinks, sorted by name; may be empty.
+    pub sinks: Vec<Sink>,
+    /// The durable store.
+    pub spool: Spool,
+    /// Where plugins are found.
+    pub plugins: Plugins,
+    /// How the daemon logs.
+    pub log: Log,
+    /// Also what keeps anybody else from building a `Config` that was not judged.
+    people: People,
+}
+
+/// `[google]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Google {
+    /// The key of the service account that the domain delegated to.
+    pub service_account_key: SecretSource,
+    /// The administrator as whom the Directory is read; without one it is not read.
+    pub admin: Option<Address>,
+    /// The own domains in lower case, sorted; if the file names none, those of all addresses of
+    /// all users.
+    pub domains: Vec<String>,
+    /// How calls are budgeted.
+    pub quota: Quota,
+    /// Stands for all of Google's hosts; for the fake Workspace. `None`: Google itself.
+    pub endpoint: Option<Endpoint>,
+}
+
+/// `[google] quota`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Quota {
+    /// Nothing is set. In this release only the calls in flight per mailbox are bounded; price
+    /// lists are not built yet.
+    Default,
+    /// `"off"`: no budget whatever a later release's default is; only with an endpoint.
+    Off,
+}
+
+/// The base URL of a stand-in for Google, such as `http://127.0.0.1:8087`: `https`, or `http` on
+/// a loopback host; no user, path, query or trailing slash.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint(pub(crate) String);
+
+impl Endpoint {
+    /// The URL.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// `[sync]`: the defaults of every user, and how feeds are polled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sync {
+    /// What is synced for a user that names no sources; not empty.
+    pub sources: Vec<Source>,
+    /// How far back the first walk goes for a user that does not say.
+    pub since: Since,
+    /// The wished time between two polls of a feed.
+    pub poll_interval: Duration,
+    /// Whether mail in spam and trash counts as existing.
+    pub include_spam_trash: bool,
+}
+
+/// How far back a feed's first walk goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Since {
+    /// `"all"`.
+    All,
+    /// So long before the walk begins; fixed to an absolute time then.
+    Within(Duration),
+}
+
+/// `[[users]]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    /// The primary address, unique over all users and their aliases.
+    pub email: Address,
+    /// A name for people to read.
+    pub name: Option<String>,
+    /// The other addresses, unique over all users.
+    pub aliases: Vec<Address>,
+    /// The mailboxes to sync; not empty. Each address is the email or an alias.
+    pub accounts: Vec<Account>,
+    /// The toggle: whether this user is synced at all.
+    pub sync: bool,
+    /// What is synced, the default from `[sync]` applied; not empty.
+    pub sources: Vec<Source>,
+    /// How far back, the default from `[sync]` applied.
+    pub since: Since,
+}
+
+/// One of `accounts`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// The mailbox's address.
+    pub address: Address,
+    /// The frozen key, set by hand to rebuild a lost spool; unique over all accounts.
+    pub key: Option<AccountKey>,
+}
+
+/// `[sinks.NAME]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sink {
+    /// The name: 1 to 64 of `a-z`, `0-9`, `-`, `_`.
+    pub name: SinkName,
+    /// The component to load, as absolute path.
+    pub plugin: PathBuf,
+    /// Which kinds of record it gets; not empty.
+    pub records: Vec<RecordKind>,
+    /// The most content it gets, whatever the plugin asks; `None`: what it asks.
+    pub content: Option<Content>,
+    /// Passed to the plugin: always a JSON object. May hold secrets: never log it.
+    pub settings: serde_json::Value,
+    /// How records are grouped.
+    pub batch: Batch,
+    /// What one instance of the plugin may use.
+    pub limits: Limits,
+    /// How records that failed come again.
+    pub retry: Retry,
+    /// The rights; none by default.
+    pub grants: Grants,
+}
+
+/// A kind of record, as in `records`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RecordKind {
+    /// Mails and their label changes.
+    Email,
+}
+
+/// `batch`: a batch is sent as soon as one of the three is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Batch {
+    /// Records, 1 to 1,000.
+    pub records: NonZeroUsize,
+    /// Bytes of content; a single larger record is sent alone.
+    pub bytes: u64,
+    /// How long the first record waits for others.
+    pub delay: Duration,
+}
+
+/// `limits`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of linear memory of an instance.
+    pub memory_bytes: u64,
+    /// Wall-clock time of one call.
+    pub call_time: Duration,
+    /// Calls at the same time, each in an instance of its own; 1 to 64.
+    pub in_flight: NonZeroUsize,
+    /// Log lines of the guest that are kept.
+    pub log: Rate,
+}
+
+/// So many in each period, such as `"200/min"`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    /// How many; 0 is none at all.
+    pub count: u32,
+    /// The period: a second, a minute or an hour.
+    pub per: Duration,
+}
+
+/// `retry`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retry {
+    /// A record that failed so often becomes a dead letter.
+    pub max_attempts: NonZeroU32,
+    /// The longest pause between two attempts.
+    pub max_delay: Duration,
+}
+
+/// `[sinks.NAME.grants]`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Grants {
+    /// Directories; no two with the same guest path.
+    pub dirs: Vec<DirGrant>,
+}
+
+/// A directory that a plugin may reach.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DirGrant {
+    /// Where the guest sees it: absolute, normalized, without trailing slash.
+    pub guest: String,
+    /// The directory here: absolute, without `.` and `..`. Symbolic links are not resolved.
+    pub host: PathBuf,
+    /// What may be done in it.
+    pub mode: DirMode,
+}
+
+/// `mode` of a granted directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DirMode {
+    /// `"ro"`: read only.
+    ReadOnly,
+    /// `"rw"`: read and write.
+    ReadWrite,
+}
+
+/// `[spool]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Spool {
+    /// Bytes that the spool may take; at the bound sources pause.
+    pub max_bytes: u64,
+}
+
+/// `[plugins]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plugins {
+    /// The folder in which a plugin named without a path is looked for; absolute.
+    pub dir: PathBuf,
+}
+
+/// `[log]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Log {
+    /// The form of a line.
+    pub format: LogFormat,
+}
+
+/// `[log] format`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// `"auto"`: pretty on a terminal, plain lines for the journal under systemd.
+    Auto,
+    /// `"pretty"`: for people.
+    Pretty,
+    /// `"json"`: one object a line.
+    Json,
+}
+
+impl Config {
+    /// Reads the file at `path`.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the file (readable, closed to other writers, no drop-ins)
+    /// and with its content, at once.
+    pub fn load(path: &Path) -> Result<Self, Errors> {
+        crate::file::load(path)
+    }
+
+    /// Reads `text`; `file_name` is what errors call it. No file is touched.
+    ///
+    /// # Errors
+    /// Everything that is wrong, sorted by place; of text that is not TOML the first error only,
+    /// for what follows it may be misread.
+    pub fn parse(file_name: &str, text: &str) -> Result<Self, Errors> {
+        let mut report = Report::new(file_name, text);
+        let tree = match DeTable::parse(text) {
+            Ok(tree) => tree,
+            Err(error) => {
+                let span = error.span().unwrap_or(0..0);
+                let message = format!("not valid TOML: {}", error.message().replace('\n', ", "));
+                let hint = "correct the marked place; the rest of the file is judged after that";
+                return Err(report.into_syntax_error(&span, message, hint));
+            }
+        };
+        let top = Table::new("", tree.get_ref(), 0..0);
+        match read(&top, file_name, &mut report) {
+            Some(config) if report.is_clean() => Ok(config),
+            _ => Err(report.into_errors()),
+        }
+    }
+
+    /// Resolves addresses to users, with the own domains.
+    pub fn people(&self) -> People {
+        self.people.clone()
+    }
+}
+
+/// Reads all sections; `None` only after a report.
+fn read(top: &Table<'_>, file_name: &str, report: &mut Report<'_>) -> Option<Config> {
+    top.check_keys(&keys::TOP, report);
+    let google = crate::google::read(top, report);
+    let endpoint = top
+        .value("google")
+        .and_then(|google| google.get_ref().get("endpoint"));
+    let sync = crate::sync::read(&top.table("sync", report), endpoint.is_some(), report);
+    let users = crate::users::read(top, &sync, report);
+    let plugins = crate::storage::plugins(&top.table("plugins", report), report);
+    let guarded = crate::sinks::Guarded {
+        config: Path::new(file_name),
+        plugins: &plugins.dir,
+        key: match google.as_ref().map(|google| &google.service_account_key) {
+            Some(SecretSource::File(path)) => Some(path),
+            Some(SecretSource::Credential(_)) | None => None,
+        },
+    };
+    let sinks = crate::sinks::read(&top.table("sinks", report), &guarded, report);
+    let spool = crate::storage::spool(&top.table("spool", report), report);
+    let log = crate::storage::log(&top.table("log", report), report);
+    if !report.is_clean() {
+        return None;
+    }
+    let mut google = google?;
+    if google.domains.is_empty() {
+        google.domains = domains_of(&users);
+    }
+    let persons: Vec<Person> = users
+        .iter()
+        .map(|user| Person {
+            email: user.email.clone(),
+            aliases: user.aliases.clone(),
+        })
+        .collect();
+    let people = People::try_new(&persons, &google.domains)
+        .expect("an address of two users was reported while the users were read");
+    Some(Config {
+        google,
+        sync,
+        users,
+        sinks,
+        spool,
+        plugins,
+        log,
+        people,
+    })
+}
+
+fn domains_of(users: &[User]) -> Vec<String> {
+    let mut domains: Vec<String> = users
+        .iter()
+        .flat_map(|user| std::iter::once(&user.email).chain(&user.aliases))
+        .map(|address| address.domain().to_owned())
+        .collect();
+    domains.sort();
+    domains.dedup();
+    domains
+}

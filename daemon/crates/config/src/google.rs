@@ -1,0 +1,234 @@
+//! Reads `[google]`: the key's source, the domain's own names and the endpoint. Whether Google
+//! agrees is not judged here.
+
+use crate::codes;
+use crate::config::{Endpoint, Google, Quota};
+use crate::keys;
+use crate::raw::{self, Table, Text};
+use crate::report::Report;
+use crate::secrets::SecretSource;
+use crate::values::{self, Choice};
+use nuncio_model::Address;
+use nuncio_model::untrusted;
+use std::net::IpAddr;
+
+const KEY_HINT: &str = "add `service_account_key = \"file:/etc/nuncio/service-account.json\"` or \
+                        `\"credential:service-account\"`";
+
+/// `None` after a report.
+pub(crate) fn read(top: &Table<'_>, report: &mut Report<'_>) -> Option<Google> {
+    if top.value("google").is_none() {
+        if !top.is_mistyped("google") {
+            let hint = "add a section `[google]` with `service_account_key = \"file:/path\"`";
+            report.add(
+                codes::MISSING_KEY,
+                top.span(),
+                "the section `[google]` is missing",
+                hint,
+            );
+        }
+        return None;
+    }
+    let table = top.table("google", report);
+    if !table.is_present() {
+        return None;
+    }
+    table.check_keys(&keys::GOOGLE, report);
+    let modes = [
+        ("service_account", Choice::Built(())),
+        ("per_user", Choice::Planned),
+    ];
+    table.choice("mode", &modes, report);
+    let service_account_key = match table.value("service_account_key") {
+        Some(value) if value.get_ref().as_str().is_none() => {
+            raw::hide_leaves(value, report);
+            table.text("service_account_key", report);
+            None
+        }
+        _ => table
+            .required_text("service_account_key", KEY_HINT, report)
+            .and_then(|text| {
+                SecretSource::parse(&table.name_of("service_account_key"), &text, report)
+            }),
+    };
+    let admin = table
+        .text("admin", report)
+        .and_then(|text| values::address(&table.name_of("admin"), &text, report));
+    let domains = domains(&table, report);
+    let endpoint = table
+        .text("endpoint", report)
+        .and_then(|text| endpoint(&table.name_of("endpoint"), &text, report));
+    let quota = quota(&table, report);
+    Some(Google {
+        service_account_key: service_account_key?,
+        admin,
+        domains,
+        quota,
+        endpoint,
+    })
+}
+
+fn quota(table: &Table<'_>, report: &mut Report<'_>) -> Quota {
+    let lists = [
+        ("off", Choice::Built(Quota::Off)),
+        ("2026-05", Choice::Planned),
+        ("legacy", Choice::Planned),
+    ];
+    let quota = table
+        .choice("quota", &lists, report)
+        .unwrap_or(Quota::Default);
+    if let (Quota::Off, None, Some(value)) = (quota, table.value("endpoint"), table.value("quota"))
+    {
+        let message = format!(
+            "`{}`: \"off\" is allowed only with `endpoint`",
+            table.name_of("quota")
+        );
+        let hint = "remove it: against Google itself there is always a budget";
+        report.add(codes::NEEDS_ENDPOINT, &value.span(), message, hint);
+    }
+    quota
+}
+
+fn domains(table: &Table<'_>, report: &mut Report<'_>) -> Vec<String> {
+    let name = table.name_of("domains");
+    let mut domains = Vec::new();
+    for text in table.texts("domains", report).unwrap_or_default() {
+        // The rules for what stands after the `@` of an address are the rules for a domain.
+        let address = Some(text.value)
+            .filter(|domain| !domain.contains('@'))
+            .and_then(|domain| Address::parse(&format!("any@{domain}")));
+        match address {
+            Some(address) => domains.push(address.domain().to_owned()),
+            None => {
+                let message = format!("`{name}`: \"{}\" is not a domain", untrusted(text.value));
+                report.add(
+                    codes::MALFORMED,
+                    &text.span,
+                    message,
+                    "write it as \"example.com\"",
+                );
+            }
+        }
+    }
+    domains.sort();
+    domains.dedup();
+    domains
+}
+
+fn endpoint(name: &str, text: &Text<'_>, report: &mut Report<'_>) -> Option<Endpoint> {
+    match judge(text.value) {
+        Ok(()) => Some(Endpoint(text.value.to_owned())),
+        Err(problem) => {
+            // A URL may carry a password, so it is not quoted.
+            report.hide(&text.span);
+            let hint = "write \"https://HOST[:PORT]\", or \"http://127.0.0.1:PORT\" for a fake \
+                        Workspace on this machine";
+            report.add(
+                codes::ENDPOINT,
+                &text.span,
+                format!("`{name}` {problem}"),
+                hint,
+            );
+            None
+        }
+    }
+}
+
+/// Judges an endpoint without a URL library, for it has a scheme, a host and a port only.
+fn judge(url: &str) -> Result<(), &'static str> {
+    let (scheme, authority) = url.split_once("://").ok_or("is not a URL")?;
+    if scheme != "http" && scheme != "https" {
+        return Err("must begin with https:// or http://");
+    }
+    if authority.contains('@') {
+        return Err("must not name a user");
+    }
+    if authority.contains(['/', '?', '#']) {
+        return Err("must not have a path, a query or a trailing slash");
+    }
+    let (host, port) = match authority.strip_prefix('[') {
+        Some(rest) => {
+            let (host, after) = rest.split_once(']').ok_or("has an unclosed `[`")?;
+            let port = match after {
+                "" => None,
+                _ => Some(
+                    after
+                        .strip_prefix(':')
+                        .ok_or("has no `:` before its port")?,
+                ),
+            };
+            (host, port)
+        }
+        None => match authority.split_once(':') {
+            Some((host, port)) => (host, Some(port)),
+            None => (authority, None),
+        },
+    };
+    let is_bracketed = authority.starts_with('[');
+    let ip: Option<IpAddr> = host.parse().ok();
+    let is_name = !host.is_empty()
+        && host
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || c == '.' || c == '-');
+    if is_bracketed && !ip.is_some_and(|ip| ip.is_ipv6()) || !is_bracketed && !is_name {
+        return Err("has no usable host");
+    }
+    let is_port = |port: &str| {
+        port.bytes().all(|byte| byte.is_ascii_digit())
+            && port.parse::<u16>().is_ok_and(|port| port > 0)
+    };
+    if port.is_some_and(|port| !is_port(port)) {
+        return Err("has no usable port");
+    }
+    let is_loopback = ip.map_or(host == "localhost", |ip| ip.is_loopback());
+    if scheme == "http" && !is_loopback {
+        return Err("must use https://; plain http:// is for loopback hosts only");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endpoints_are_https_or_loopback_without_path() {
+        for good in [
+            "http://127.0.0.1:8087",
+            "http://127.9.9.9",
+            "http://localhost:1",
+            "http://[::1]:8087",
+            "https://fake.example.com",
+            "https://10.0.0.1:8443",
+            "https://[2001:db8::1]:443",
+        ] {
+            assert_eq!(judge(good), Ok(()), "{good}");
+        }
+        for bad in [
+            "",
+            "127.0.0.1:8087",
+            "ftp://127.0.0.1",
+            "http://example.com",
+            "http://10.0.0.1",
+            "http://127.0.0.1.evil.example",
+            "http://127.0.0.1:8087/",
+            "http://localhost/x",
+            "https://a?b",
+            "https://a#b",
+            "https://user:pw@a",
+            "http://[::1",
+            "http://[::1]8087",
+            "http://[127.0.0.1]",
+            "http://::1",
+            "https://a:0",
+            "https://a:65536",
+            "https://a:+1",
+            "https://a b",
+            "https://",
+            "HTTP://127.0.0.1",
+            "http://[2001:db8::1]:80",
+        ] {
+            assert!(judge(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! The calls, one file per API: requests, wire types, plain values. No policy: no paging loops,
+//! no retries, no sync.
+
+mod decode;
+mod directory;
+mod gmail;
+mod history;
+mod message;
+
+use crate::Scopes;
+
+pub use decode::BadItem;
+pub use directory::{Directory, DirectoryUser};
+pub use gmail::{Gmail, Label, ListMessages, ListedMessage, MessagePage, Profile};
+pub use history::{HistoryPage, HistoryRecord, MessageRef};
+pub use message::{Message, RawMessage};
+
+/// What Gmail's calls need.
+pub const SCOPES_GMAIL: Scopes = Scopes(&["https://www.googleapis.com/auth/gmail.readonly"]);
+
+/// What the Directory's calls need.
+pub const SCOPES_DIRECTORY: Scopes =
+    Scopes(&["https://www.googleapis.com/auth/admin.directory.user.readonly"]);

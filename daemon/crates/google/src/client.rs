@@ -1,0 +1,165 @@
+//! One HTTP client for all of Google, and one exchange over it: send, wait, read a bounded
+//! body. HTTP/2 only towards Google, since a cold burst would open a TLS connection per call
+//! otherwise; HTTP/1.1 and 2 towards an endpoint. Retries, tokens and permits are not here.
+
+use crate::Endpoint;
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use rustls::crypto::ring;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// Both token requests and calls go over this pool; clones share it.
+pub(crate) type Client =
+    hyper_util::client::legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
+
+/// For the TCP connection alone, so that a dead address of several leaves time for the next.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// With calls open and nothing heard for this long, an HTTP/2 connection is pinged.
+const PING_INTERVAL: Duration = Duration::from_secs(30);
+/// Large bodies stream at full speed over 100 ms of round trip with this window.
+const STREAM_WINDOW_BYTES: u32 = 2 << 20;
+/// All streams of a connection together.
+const CONNECTION_WINDOW_BYTES: u32 = 8 << 20;
+/// A `Content-Length` is a promise of the server: room is made for at most this at once.
+const FIRST_BUFFER_BYTES: u64 = 1 << 20;
+
+/// Makes the client.
+///
+/// # Errors
+/// The machine has no readable root certificates (not needed for plain HTTP).
+pub(crate) fn new(endpoint: &Endpoint) -> io::Result<Client> {
+    let mut tcp = HttpConnector::new();
+    tcp.set_nodelay(true);
+    tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
+    tcp.enforce_http(false); // TLS is the outer connector's matter
+    let mut builder = hyper_util::client::legacy::Client::builder(TokioExecutor::new());
+    builder
+        .timer(TokioTimer::new())
+        .pool_timer(TokioTimer::new())
+        .http2_keep_alive_interval(PING_INTERVAL)
+        .http2_initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .http2_initial_connection_window_size(CONNECTION_WINDOW_BYTES);
+    let provider = ring::default_provider();
+    if endpoint.is_google() {
+        let connector = HttpsConnectorBuilder::new()
+            .with_provider_and_native_roots(provider)?
+            .https_only()
+            .enable_http2()
+            .wrap_connector(tcp);
+        return Ok(builder.http2_only(true).build(connector));
+    }
+    let connector = if endpoint.is_plain_http() {
+        // `Endpoint` admits plain HTTP on loopback only; a machine without root certificates
+        // can run the demo.
+        let tls = rustls::ClientConfig::builder_with_provider(Arc::new(provider))
+            .with_safe_default_protocol_versions()
+            .map_err(io::Error::other)?
+            .with_root_certificates(rustls::RootCertStore::empty())
+            .with_no_client_auth();
+        HttpsConnectorBuilder::new()
+            .with_tls_config(tls)
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(tcp)
+    } else {
+        HttpsConnectorBuilder::new()
+            .with_provider_and_native_roots(provider)?
+            .https_only()
+            .enable_http1()
+            .enable_http2()
+            .wrap_connector(tcp)
+    };
+    Ok(builder.build(connector))
+}
+
+/// An answer with its whole body.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+/// Why there is no whole answer.
+#[derive(Debug)]
+pub(crate) enum ExchangeError {
+    /// No connection, or it broke before the head of an answer.
+    Network(hyper_util::client::legacy::Error),
+    /// The body broke off.
+    CutBody(hyper::Error),
+    /// Nothing came for this long.
+    Timeout(Duration),
+    /// The body is longer than allowed.
+    TooLarge,
+}
+
+/// Sends a request and reads the answer. Each wait for the head or a piece of the body is
+/// bounded by `patience`.
+///
+/// # Cancel safety
+/// Dropped early, the request may have been carried out.
+pub(crate) async fn exchange(
+    client: &Client,
+    request: Request<Full<Bytes>>,
+    max_body_bytes: usize,
+    patience: Duration,
+) -> Result<Answer, ExchangeError> {
+    let response = timeout(patience, client.request(request))
+        .await
+        .map_err(|_| ExchangeError::Timeout(patience))?
+        .map_err(ExchangeError::Network)?;
+    let status = response.status();
+    let headers = response.headers().clone();
+    match read_body(response, max_body_bytes, patience).await {
+        Ok(body) => Ok(Answer {
+            status,
+            headers,
+            body,
+        }),
+        // The status says what to do; the body of an error is only for the reason.
+        Err(_) if !status.is_success() => Ok(Answer {
+            status,
+            headers,
+            body: Bytes::new(),
+        }),
+        Err(error) => Err(error),
+    }
+}
+
+async fn read_body(
+    response: Response<Incoming>,
+    max_bytes: usize,
+    patience: Duration,
+) -> Result<Bytes, ExchangeError> {
+    use hyper::body::Body;
+    let mut incoming = response.into_body();
+    let promised = incoming.size_hint().lower();
+    if usize::try_from(promised).map_or(true, |promised| promised > max_bytes) {
+        return Err(ExchangeError::TooLarge);
+    }
+    let room = usize::try_from(promised.min(FIRST_BUFFER_BYTES)).unwrap_or(0);
+    let mut body = BytesMut::with_capacity(room);
+    loop {
+        let frame = timeout(patience, incoming.frame())
+            .await
+            .map_err(|_| ExchangeError::Timeout(patience))?;
+        let Some(frame) = frame else {
+            return Ok(body.freeze());
+        };
+        let Ok(piece) = frame.map_err(ExchangeError::CutBody)?.into_data() else {
+            continue;
+        };
+        if body.len() + piece.len() > max_bytes {
+            return Err(ExchangeError::TooLarge);
+        }
+        body.extend_from_slice(&piece);
+    }
+}

@@ -1,0 +1,97 @@
+//! Why a mail feed could not take a step, and what follows from it.
+
+use nuncio_google::Fault;
+use nuncio_model::{Next, StoreError};
+use std::time::Duration;
+
+/// How long to wait for room in the spool before looking again.
+const FULL_WAIT: Duration = Duration::from_secs(5);
+
+/// A step of a mail feed failed. Nothing of the step was kept.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// Google refused or could not be reached.
+    #[error(transparent)]
+    Google(#[from] nuncio_google::Error),
+    /// The store refused or failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The Directory has no such user.
+    #[error("Google knows no user {address}")]
+    UnknownUser {
+        /// The configured address.
+        address: String,
+    },
+    /// The address is not the mailbox's primary one.
+    #[error("{address} is not the primary address of a mailbox: Google opened {mailbox}")]
+    OtherMailbox {
+        /// The configured address.
+        address: String,
+        /// What Google says.
+        mailbox: String,
+    },
+    /// A listing or history that cannot be read in part, so that going on would lose something.
+    #[error("{what} of Google's answer could not be read")]
+    Unreadable {
+        /// What could not be read.
+        what: &'static str,
+    },
+}
+
+impl Error {
+    pub(super) fn next(&self) -> Next {
+        match self {
+            Error::Google(error) => error.next(),
+            Error::Store(StoreError::Full(_)) => Next::RetryAfter(FULL_WAIT),
+            Error::Store(StoreError::Failed(_) | StoreError::Closed) => Next::Stop,
+            Error::UnknownUser { .. } | Error::OtherMailbox { .. } => Next::Reauthorize,
+            Error::Unreadable { .. } => Next::Backoff,
+        }
+    }
+
+    pub(super) fn code(&self) -> &'static str {
+        match self {
+            Error::Google(error) => error.code(),
+            Error::Store(StoreError::Full(_)) => "SPL001",
+            Error::Store(StoreError::Failed(_) | StoreError::Closed) => "SPL002",
+            Error::UnknownUser { .. } => "SRC001",
+            Error::OtherMailbox { .. } => "SRC002",
+            Error::Unreadable { .. } => "SRC003",
+        }
+    }
+
+    pub(super) fn hint(&self) -> String {
+        match self {
+            Error::Google(error) => error.hint().into(),
+            Error::Store(StoreError::Full(_)) => {
+                "nothing is lost; it goes on when sinks have taken records or there is more disk \
+                 space ([spool] max_bytes)"
+                    .into()
+            }
+            Error::Store(StoreError::Failed(_) | StoreError::Closed) => {
+                "see the log; the daemon stops and continues where it was when started again".into()
+            }
+            Error::UnknownUser { .. } => {
+                "check the spelling, or remove the user from the config if the account was deleted"
+                    .into()
+            }
+            Error::OtherMailbox { mailbox, .. } => {
+                format!("name the primary address {mailbox} in `accounts`, this one in `aliases`")
+            }
+            Error::Unreadable { .. } => "it is tried again; report it if it stays".into(),
+        }
+    }
+}
+
+/// The HTTP status of an answer that Google gave.
+pub(super) fn status(error: &nuncio_google::Error) -> Option<&nuncio_google::Status> {
+    match error {
+        nuncio_google::Error::Status(status) => Some(status),
+        _ => None,
+    }
+}
+
+/// Whether Google says that there is no such thing.
+pub(super) fn is_not_found(error: &nuncio_google::Error) -> bool {
+    status(error).is_some_and(|status| status.fault == Fault::NotFound)
+}

@@ -1,0 +1,166 @@
+//! Turns what Google says of messages into the steps of an append: index rows and records.
+
+use super::fold::Scope;
+use super::normalize;
+use nuncio_google::RawMessage;
+use nuncio_model::{
+    AccountKey, Address, Change, Clock, Content, DeleteCause, Deleted, FeedId, IndexRow, ItemId,
+    LabelNames, LabelSet, Op, Origin, Payload, People, Record, RecordKey, Revision, Source,
+    ThreadId,
+};
+use std::sync::Arc;
+
+/// Writes the records of one mailbox.
+#[derive(Clone)]
+pub(crate) struct Scribe {
+    /// The feed.
+    pub feed: FeedId,
+    /// The account's frozen key.
+    pub account: AccountKey,
+    /// The mailbox's primary address.
+    pub address: String,
+    /// The user in the config.
+    pub user: Address,
+    /// Who is who.
+    pub people: Arc<People>,
+    /// Names of the mailbox's own labels.
+    pub label_names: Arc<LabelNames>,
+    /// The most that any sink wants.
+    pub content: Content,
+    /// Which messages belong.
+    pub scope: Scope,
+    /// Milliseconds since 1970; older messages do not belong.
+    pub floor: Option<i64>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Scribe {
+    /// The message's full state; `None` if it does not belong to the feed.
+    pub(crate) fn upsert(&self, message: &RawMessage, origin: Origin) -> Option<Op> {
+        let labels: LabelSet = message.label_ids.iter().collect();
+        if !self.scope.covers(&labels)
+            || self
+                .floor
+                .is_some_and(|floor| message.internal_date < floor)
+        {
+            return None;
+        }
+        let normalized = normalize::email(
+            &normalize::Raw {
+                id: message.id.as_str(),
+                thread_id: message.thread_id.as_str(),
+                snippet: &message.snippet,
+                internal_date: message.internal_date,
+                labels: &labels,
+                bytes: &message.raw,
+            },
+            &normalize::Context {
+                people: &self.people,
+                user: &self.user,
+                account: &self.account,
+                label_names: &self.label_names,
+                content: self.content,
+            },
+        );
+        let mut record = self.record(
+            &message.id,
+            message.history_id,
+            origin,
+            Change::Created,
+            Payload::Email(Box::new(normalized.email)),
+        );
+        record.notes = normalized.notes;
+        record.extra = normalized.extra;
+        Some(Op::Upsert {
+            row: IndexRow {
+                item: message.id.clone(),
+                order: message.history_id,
+                hash: normalize::label_hash(&labels),
+                labels,
+                thread: message.thread_id.clone(),
+                generation: 0,
+            },
+            record: Box::new(record),
+            blobs: normalized.blobs,
+        })
+    }
+
+    /// New labels of a known message.
+    pub(crate) fn relabel(
+        &self,
+        row: &IndexRow,
+        order: u64,
+        labels: LabelSet,
+        origin: Origin,
+    ) -> Op {
+        let change = normalize::label_change(&row.thread, &labels, &self.label_names);
+        Op::Labels {
+            item: row.item.clone(),
+            order,
+            hash: normalize::label_hash(&labels),
+            labels,
+            record: Box::new(self.record(
+                &row.item,
+                order,
+                origin,
+                Change::Labels,
+                Payload::Labels(change),
+            )),
+        }
+    }
+
+    /// A known message is gone.
+    pub(crate) fn delete(
+        &self,
+        item: &ItemId,
+        thread: &ThreadId,
+        order: u64,
+        cause: DeleteCause,
+        origin: Origin,
+    ) -> Op {
+        let deleted = Deleted {
+            cause,
+            thread_id: Some(thread.as_str().to_owned()),
+            ical_uid: None,
+            name: None,
+        };
+        Op::Delete {
+            item: item.clone(),
+            order,
+            record: Box::new(self.record(
+                item,
+                order,
+                origin,
+                Change::Deleted,
+                Payload::Deleted(deleted),
+            )),
+        }
+    }
+
+    fn record(
+        &self,
+        item: &ItemId,
+        order: u64,
+        origin: Origin,
+        change: Change,
+        payload: Payload,
+    ) -> Record {
+        Record {
+            key: RecordKey::gmail_message(&self.account, item),
+            revision: Revision::default(),
+            source_version: order,
+            change,
+            source: Source::Gmail,
+            origin,
+            lane: self.feed,
+            user: self.user.as_str().to_owned(),
+            account: self.address.clone(),
+            collection: String::new(),
+            observed_at: self.clock.now_ms(),
+            notes: Vec::new(),
+            extra: Vec::new(),
+            payload,
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! The walk: lists the mailbox newest first, page by page, and reads what the index does not
+//! know. It never moves the live position. After a crash it goes on at the page, where what was
+//! already read is known and not read again.
+
+use super::error::status;
+use super::{Error, MailFeed, Mailbox, Progress};
+use nuncio_google::ListMessages;
+use nuncio_model::{Append, Cursor, ItemId, Op, Origin, Walk, WalkPhase};
+use std::collections::VecDeque;
+
+/// Messages read between two looks at the live position.
+const N_CHUNK: usize = 50;
+
+/// The part of the current page that is still to be dealt with.
+#[derive(Debug, Default)]
+pub(crate) struct Listed {
+    /// Whether a page is loaded.
+    loaded: bool,
+    /// Still to be read.
+    unread: VecDeque<ItemId>,
+    /// All items of the page.
+    n_page: u64,
+    /// The next page.
+    next_page: Option<String>,
+}
+
+impl Listed {
+    /// How many items of the page are done; not yet counted in the stored walk.
+    pub(crate) fn n_done(&self) -> u64 {
+        self.n_page - self.unread.len() as u64
+    }
+}
+
+impl MailFeed {
+    /// Begins a walk, replacing one under way, and pins the live position at the present.
+    ///
+    /// For a first walk and for a lost position alike: all changes from here on come through the
+    /// history, all before it through the listing.
+    pub(super) async fn begin_walk(
+        &mut self,
+        mailbox: &mut Mailbox,
+        origin: Origin,
+        reason: Option<&str>,
+    ) -> Result<(), Error> {
+        let profile = mailbox.gmail.profile().await?;
+        let generation = self.store.next_generation(mailbox.feed.id).await?;
+        let walk = Walk {
+            origin,
+            reason: reason.map(str::to_owned),
+            generation,
+            baseline: profile.history_id,
+            phase: WalkPhase::List,
+            page: None,
+            done: 0,
+            total: Some(profile.messages_total),
+        };
+        if let Some(reason) = reason {
+            tracing::warn!(
+                account = %self.options.address,
+                source = "gmail",
+                reason,
+                "comparing the whole mailbox with Google"
+            );
+        }
+        let cursor = Cursor(profile.history_id.to_string());
+        self.store
+            .append(Append {
+                feed: mailbox.feed.id,
+                ops: Vec::new(),
+                cursor: Some(cursor.clone()),
+                walk: Some(Some(walk.clone())),
+            })
+            .await?;
+        mailbox.feed.cursor = Some(cursor);
+        mailbox.feed.walk = Some(walk);
+        mailbox.history = None;
+        mailbox.listed = Listed::default();
+        mailbox.seen_labels = None;
+        self.publish_count(mailbox).await
+    }
+
+    /// Reads the next few messages of the walk, or its next page.
+    pub(super) async fn walk_on(&mut self, mailbox: &mut Mailbox) -> Result<Progress, Error> {
+        if !mailbox.listed.loaded {
+            self.list_page(mailbox).await?;
+        }
+        let n_chunk = N_CHUNK.min(mailbox.listed.unread.len());
+        if n_chunk > 0 {
+            let origin = mailbox
+                .feed
+                .walk
+                .as_ref()
+                .map_or(Origin::Backfill, |walk| walk.origin);
+            let wanted: Vec<ItemId> = mailbox
+                .listed
+                .unread
+                .iter()
+                .take(n_chunk)
+                .cloned()
+                .collect();
+            let (ops, n_done) = self.fetched(mailbox, &wanted, origin).await?;
+            self.append(mailbox, ops, None).await?;
+            mailbox.listed.unread.drain(..n_done);
+        }
+        if mailbox.listed.unread.is_empty() {
+            self.turn_page(mailbox).await?;
+        }
+        Ok(Progress::More)
+    }
+
+    /// Lists the walk's next page and sorts out what is known already.
+    async fn list_page(&mut self, mailbox: &mut Mailbox) -> Result<(), Error> {
+        let Some(walk) = mailbox.feed.walk.clone() else {
+            return Ok(());
+        };
+        let page = mailbox
+            .gmail
+            .list_messages(&ListMessages {
+                q: self.query(mailbox),
+                include_spam_trash: self.options.include_spam_trash,
+                page_token: walk.page.clone(),
+                ..ListMessages::default()
+            })
+            .await;
+        let page = match page {
+            Ok(page) => page,
+            // A page token does not live for ever. From the beginning it costs a listing, not
+            // the messages, which are known.
+            Err(error)
+                if walk.page.is_some() && status(&error).is_some_and(|s| s.status == 400) =>
+            {
+                tracing::info!(
+                    account = %self.options.address,
+                    source = "gmail",
+                    "Google took a page token back, the walk lists again from its beginning"
+                );
+                let restarted = Walk {
+                    page: None,
+                    done: 0,
+                    ..walk
+                };
+                return self.store_walk(mailbox, Some(restarted)).await;
+            }
+            Err(error) => return Err(error.into()),
+        };
+        if !page.bad.is_empty() {
+            return Err(Error::Unreadable {
+                what: "an entry of a listing",
+            });
+        }
+        let items: Vec<ItemId> = page
+            .messages
+            .iter()
+            .map(|message| message.id.clone())
+            .collect();
+        let rows = self.store.lookup(mailbox.feed.id, items.clone()).await?;
+        let mut marks = Vec::new();
+        let mut unread = VecDeque::new();
+        for (item, row) in items.into_iter().zip(rows) {
+            match row {
+                None => unread.push_back(item),
+                Some(row) if row.generation < walk.generation => marks.push(Op::Mark { item }),
+                Some(_) => {}
+            }
+        }
+        if !marks.is_empty() {
+            self.append(mailbox, marks, None).await?;
+        }
+        mailbox.listed = Listed {
+            loaded: true,
+            unread,
+            n_page: page.messages.len() as u64,
+            next_page: page.next_page,
+        };
+        Ok(())
+    }
+
+    /// The page is done: stores where to go on, or ends the listing.
+    async fn turn_page(&mut self, mailbox: &mut Mailbox) -> Result<(), Error> {
+        let Some(mut walk) = mailbox.feed.walk.clone() else {
+            return Ok(());
+        };
+        if !mailbox.listed.loaded {
+            return Ok(());
+        }
+        let listed = std::mem::take(&mut mailbox.listed);
+        walk.done += listed.n_page;
+        walk.page = listed.next_page;
+        let walk = match (&walk.page, walk.origin) {
+            (Some(_), _) => Some(walk),
+            (None, Origin::Backfill) => None,
+            (None, Origin::Resync | Origin::Live | Origin::Replay) => Some(Walk {
+                phase: WalkPhase::Labels,
+                ..walk
+            }),
+        };
+        self.store_walk(mailbox, walk).await
+    }
+
+    /// Stores the walk's state alone.
+    pub(super) async fn store_walk(
+        &self,
+        mailbox: &mut Mailbox,
+        walk: Option<Walk>,
+    ) -> Result<(), Error> {
+        self.store
+            .append(Append {
+                feed: mailbox.feed.id,
+                ops: Vec::new(),
+                cursor: None,
+                walk: Some(walk.clone()),
+            })
+            .await?;
+        if walk.is_none() {
+            mailbox.feed.complete = true;
+            tracing::info!(account = %self.options.address, source = "gmail", "walk done");
+        }
+        mailbox.feed.walk = walk;
+        mailbox.listed = Listed::default();
+        self.publish_count(mailbox).await
+    }
+
+    /// The search that a walk lists by: from the floor on, without what never belongs.
+    /// Epoch seconds, since dates mean midnight in Pacific time:
+    /// <https://developers.google.com/workspace/gmail/api/guides/filtering>
+    pub(super) fn query(&self, mailbox: &Mailbox) -> String {
+        let mut query = "-in:chats -in:drafts".to_owned();
+        if let Some(floor) = mailbox.feed.floor {
+            // One second early, for `after:` cuts at seconds; the floor itself is checked
+            // against internalDate.
+            query = format!("after:{} {query}", floor.div_euclid(1_000) - 1);
+        }
+        query
+    }
+}

@@ -1,0 +1,74 @@
+//! The port through which feeds keep what they learn. Declared by the caller; the daemon
+//! implements it with the spool.
+
+use async_trait::async_trait;
+use nuncio_model::{
+    Append, Appended, FailedItem, Feed, FeedId, FeedSpec, IndexRow, ItemId, NewAccount, StoreError,
+    StoredAccount,
+};
+
+/// What a feed needs of the store. All writes are durable when the call returns.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// The account that was first connected under this address.
+    async fn account_by_address(&self, address: &str) -> Result<Option<StoredAccount>, StoreError>;
+
+    /// Keeps an account's key for ever. Returns what is stored, also if it was there before.
+    async fn freeze_account(&self, account: NewAccount) -> Result<StoredAccount, StoreError>;
+
+    /// The feed of this name; made with this floor (milliseconds since 1970) if it is new.
+    async fn open_feed(&self, spec: FeedSpec, floor: Option<i64>) -> Result<Feed, StoreError>;
+
+    /// Records, index, cursor and walk in one transaction.
+    async fn append(&self, append: Append) -> Result<Appended, StoreError>;
+
+    /// The index rows of these items, in the same order.
+    async fn lookup(
+        &self,
+        feed: FeedId,
+        items: Vec<ItemId>,
+    ) -> Result<Vec<Option<IndexRow>>, StoreError>;
+
+    /// Up to `limit` rows in item order, after `after`.
+    async fn rows(
+        &self,
+        feed: FeedId,
+        after: Option<ItemId>,
+        limit: u32,
+    ) -> Result<Vec<IndexRow>, StoreError>;
+
+    /// Up to `limit` rows that the walk of `generation` did not see and that nothing newer than
+    /// `baseline` touched.
+    async fn unmarked(
+        &self,
+        feed: FeedId,
+        generation: u64,
+        baseline: u64,
+        limit: u32,
+    ) -> Result<Vec<IndexRow>, StoreError>;
+
+    /// How many such rows there are.
+    async fn count_unmarked(
+        &self,
+        feed: FeedId,
+        generation: u64,
+        baseline: u64,
+    ) -> Result<u64, StoreError>;
+
+    /// How many items are in the index.
+    async fn count_items(&self, feed: FeedId) -> Result<u64, StoreError>;
+
+    /// A generation higher than that of every row of the feed.
+    async fn next_generation(&self, feed: FeedId) -> Result<u64, StoreError>;
+
+    /// Up to `limit` failed items that may be tried again at `now` (milliseconds since 1970).
+    async fn due_failures(
+        &self,
+        feed: FeedId,
+        now: i64,
+        limit: u32,
+    ) -> Result<Vec<FailedItem>, StoreError>;
+
+    /// Whether there is room for walks; live changes may use the rest.
+    async fn has_room_for_walks(&self) -> Result<bool, StoreError>;
+}

@@ -1,0 +1,263 @@
+//! What the admin API answers. Each handler makes a wire type from snapshots or passes one
+//! command on.
+
+use super::{Daemon, wire};
+use crate::feeds::FeedHandle;
+use axum::Json;
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use jiff::Timestamp;
+use nuncio_model::{Chain, SinkName, StoreError};
+use nuncio_sources::gmail::MailCommand;
+use nuncio_sources::{FeedHealth, FeedState};
+use nuncio_spool::{DeadLetterId, LetterFilter, LetterStatus, Letters};
+use std::sync::Arc;
+
+/// At most so many dead letters are listed at once.
+const MAX_LISTED: usize = 1_000;
+
+/// All routes.
+pub(super) fn router(daemon: Arc<Daemon>) -> axum::Router {
+    axum::Router::new()
+        .route("/v1/status", get(status))
+        .route("/v1/users/resync", post(resync))
+        .route("/v1/deadletters", get(dead_letters))
+        .route("/v1/deadletters/retry", post(retry_dead_letters))
+        .with_state(daemon)
+}
+
+/// An answer that is not 2xx.
+struct Refused(StatusCode, String);
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        (self.0, Json(wire::Refusal { error: self.1 })).into_response()
+    }
+}
+
+impl From<StoreError> for Refused {
+    fn from(error: StoreError) -> Self {
+        Self(StatusCode::SERVICE_UNAVAILABLE, Chain(&error).to_string())
+    }
+}
+
+async fn status(State(daemon): State<Arc<Daemon>>) -> Result<Json<wire::Status>, Refused> {
+    let now = Timestamp::now().as_millisecond();
+    let mut users = Vec::new();
+    for (email, synced) in &daemon.users {
+        let feeds: Vec<&FeedHandle> = daemon
+            .feeds
+            .iter()
+            .filter(|feed| feed.user == *email)
+            .collect();
+        users.push(user(email.as_str(), *synced, &feeds, now));
+    }
+    let counts = daemon.spool.sinks().await?;
+    let sinks: Vec<wire::Sink> = daemon.sinks.iter().map(|sink| sink.wire(&counts)).collect();
+    let failed_items = daemon.spool.count_failed().await?;
+    let pending: u64 = sinks.iter().map(|sink| sink.pending).sum();
+    let unwell = users
+        .iter()
+        .filter(|user| !matches!(user.state.as_str(), "live" | "walking" | "off"))
+        .count();
+    let summary = format!(
+        "{} user(s), {unwell} not well; {} sink(s), {pending} record(s) to deliver",
+        users.len(),
+        sinks.len(),
+    );
+    Ok(Json(wire::Status {
+        summary,
+        config: wire::Config {
+            hash: daemon.config_hash.clone(),
+            loaded_at: time(daemon.config_loaded_at).unwrap_or_default(),
+            stale: false,
+            held: false,
+        },
+        users,
+        domain_feeds: Vec::new(),
+        sinks,
+        quota: Vec::new(),
+        failed_items,
+    }))
+}
+
+fn user(email: &str, synced: bool, feeds: &[&FeedHandle], now: i64) -> wire::User {
+    let healths: Vec<FeedHealth> = feeds.iter().map(|feed| feed.health()).collect();
+    let state = if synced { worst(&healths) } else { "off" };
+    let accounts = feeds
+        .iter()
+        .zip(&healths)
+        .map(|(feed, health)| wire::Account {
+            address: feed.address.as_str().to_owned(),
+            key: health.account_key.clone(),
+            feeds: vec![wire_feed(health, now)],
+        })
+        .collect();
+    wire::User {
+        email: email.to_owned(),
+        state: state.to_owned(),
+        accounts,
+    }
+}
+
+/// The state that most needs a look.
+fn worst(healths: &[FeedHealth]) -> &'static str {
+    const BY_NEED: [FeedState; 8] = [
+        FeedState::Disabled,
+        FeedState::Held,
+        FeedState::Paused,
+        FeedState::Waiting,
+        FeedState::Resync,
+        FeedState::New,
+        FeedState::Walking,
+        FeedState::Live,
+    ];
+    BY_NEED
+        .into_iter()
+        .find(|state| healths.iter().any(|health| health.state == *state))
+        .map_or("off", FeedState::as_str)
+}
+
+fn wire_feed(health: &FeedHealth, now: i64) -> wire::Feed {
+    wire::Feed {
+        source: "gmail".to_owned(),
+        collection: String::new(),
+        state: health.state.as_str().to_owned(),
+        walk: health.walk.map(|walk| wire::Walk {
+            done: walk.done,
+            total: walk.total,
+        }),
+        items: health.items,
+        last_success: health.last_success.and_then(time),
+        lag_seconds: health
+            .last_success
+            .map(|at| u64::try_from((now - at) / 1_000).unwrap_or_default()),
+        next_try: health.next_try.and_then(time),
+        error: health.error.as_ref().map(|error| wire::Error {
+            code: error.code.clone(),
+            message: error.message.clone(),
+            hint: error.hint.clone(),
+        }),
+    }
+}
+
+/// RFC 3339, of milliseconds since 1970.
+pub(super) fn time(at: i64) -> Option<String> {
+    Timestamp::from_millisecond(at)
+        .ok()
+        .map(|at| at.to_string())
+}
+
+async fn resync(
+    State(daemon): State<Arc<Daemon>>,
+    Json(question): Json<wire::Resync>,
+) -> Result<Json<wire::ResyncAnswer>, Refused> {
+    let feeds: Vec<&FeedHandle> = daemon
+        .feeds
+        .iter()
+        .filter(|feed| feed.user.as_str().eq_ignore_ascii_case(&question.email))
+        .collect();
+    if feeds.is_empty() {
+        let text = format!(
+            "no user {} is being synced; see `nuncio status`",
+            nuncio_model::untrusted(&question.email)
+        );
+        return Err(Refused(StatusCode::NOT_FOUND, text));
+    }
+    let command = if question.accept_deletes {
+        MailCommand::AcceptDeletes
+    } else {
+        MailCommand::Resync
+    };
+    if question.accept_deletes
+        && !feeds
+            .iter()
+            .any(|feed| feed.health().state == FeedState::Held)
+    {
+        let text = "no resync of this user waits with deletions".to_owned();
+        return Err(Refused(StatusCode::CONFLICT, text));
+    }
+    let n_feeds = feeds.iter().filter(|feed| feed.command(command)).count();
+    if n_feeds < feeds.len() {
+        let text = "the feed has not taken earlier commands yet; try again later".to_owned();
+        return Err(Refused(StatusCode::SERVICE_UNAVAILABLE, text));
+    }
+    tracing::info!(user = %question.email, accept_deletes = question.accept_deletes, "resync asked for");
+    Ok(Json(wire::ResyncAnswer { n_feeds }))
+}
+
+async fn dead_letters(
+    State(daemon): State<Arc<Daemon>>,
+    Query(question): Query<wire::ListDeadLetters>,
+) -> Result<Json<Vec<wire::DeadLetter>>, Refused> {
+    let sink = known_sink(&daemon, question.sink)?;
+    let filter = LetterFilter {
+        sink,
+        status: Some(LetterStatus::Open),
+        after: None,
+    };
+    let letters = daemon.spool.dead_letters(filter, MAX_LISTED).await?;
+    let letters = letters
+        .into_iter()
+        .map(|letter| wire::DeadLetter {
+            id: letter.id.0,
+            sink: letter.sink.as_str().to_owned(),
+            key: letter.key.as_str().to_owned(),
+            revision: letter.revision.0,
+            change: change_word(letter.change).to_owned(),
+            code: letter.code,
+            reason: letter.reason,
+            n_attempts: letter.n_attempts,
+            at: time(letter.at).unwrap_or_default(),
+        })
+        .collect();
+    Ok(Json(letters))
+}
+
+fn change_word(change: nuncio_model::Change) -> &'static str {
+    match change {
+        nuncio_model::Change::Created => "created",
+        nuncio_model::Change::Updated => "updated",
+        nuncio_model::Change::Labels => "labels",
+        nuncio_model::Change::Deleted => "deleted",
+    }
+}
+
+async fn retry_dead_letters(
+    State(daemon): State<Arc<Daemon>>,
+    Json(question): Json<wire::RetryDeadLetters>,
+) -> Result<Json<wire::RetryAnswer>, Refused> {
+    let sink = known_sink(&daemon, question.sink)?;
+    let letters = match (question.ids, sink) {
+        (Some(ids), _) => Letters::These(ids.into_iter().map(DeadLetterId).collect()),
+        (None, Some(sink)) => Letters::OfSink(sink),
+        (None, None) => Letters::All,
+    };
+    let retried = daemon
+        .spool
+        .retry_dead_letters(letters, Arc::new(crate::store::relabel))
+        .await?;
+    tracing::info!(n_retried = retried.n_retried, "dead letters are sent again");
+    Ok(Json(wire::RetryAnswer {
+        n_retried: retried.n_retried,
+        n_superseded: retried.n_superseded,
+    }))
+}
+
+fn known_sink(daemon: &Daemon, name: Option<String>) -> Result<Option<SinkName>, Refused> {
+    let Some(name) = name else { return Ok(None) };
+    match daemon.sinks.iter().find(|sink| sink.name.as_str() == name) {
+        Some(sink) => Ok(Some(sink.name.clone())),
+        None => {
+            let names: Vec<&str> = daemon.sinks.iter().map(|sink| sink.name.as_str()).collect();
+            let text = format!(
+                "there is no sink `{}`; the config has: {}",
+                nuncio_model::untrusted(&name),
+                names.join(", ")
+            );
+            Err(Refused(StatusCode::NOT_FOUND, text))
+        }
+    }
+}

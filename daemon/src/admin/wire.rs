@@ -1,0 +1,212 @@
+//! The admin API's own JSON types. `status --json` is stable: fields are added, never renamed or
+//! removed. What is unknown is absent, not 0.
+
+use serde::{Deserialize, Serialize};
+
+/// The answer to `GET /v1/status`.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Status {
+    /// One line.
+    pub summary: String,
+    /// The config in force.
+    pub config: Config,
+    /// Configured users.
+    pub users: Vec<User>,
+    /// Feeds that belong to the domain.
+    pub domain_feeds: Vec<Feed>,
+    /// Configured sinks.
+    pub sinks: Vec<Sink>,
+    /// Budgets; none are enforced yet.
+    pub quota: Vec<serde_json::Value>,
+    /// How many items could not be had so far.
+    pub failed_items: u64,
+}
+
+/// The config in force.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Config {
+    /// SHA-256 of the file.
+    pub hash: String,
+    /// RFC 3339.
+    pub loaded_at: String,
+    /// Whether the file on disk is not the one in force.
+    pub stale: bool,
+    /// Whether a change waits for approval.
+    pub held: bool,
+}
+
+/// A user.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct User {
+    /// The email in the config.
+    pub email: String,
+    /// The worst state of its feeds.
+    pub state: String,
+    /// Its mailboxes.
+    pub accounts: Vec<Account>,
+}
+
+/// An account.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Account {
+    /// The connected address.
+    pub address: String,
+    /// The frozen key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// Its feeds.
+    pub feeds: Vec<Feed>,
+}
+
+/// A feed.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Feed {
+    /// `gmail`.
+    pub source: String,
+    /// Empty for a mailbox.
+    pub collection: String,
+    /// A bare lower-case word.
+    pub state: String,
+    /// The walk under way.
+    pub walk: Option<Walk>,
+    /// Items known.
+    pub items: u64,
+    /// RFC 3339.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_success: Option<String>,
+    /// Seconds since then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lag_seconds: Option<u64>,
+    /// RFC 3339.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_try: Option<String>,
+    /// Why it does not get on.
+    pub error: Option<Error>,
+}
+
+/// A walk.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Walk {
+    /// Items seen.
+    pub done: u64,
+    /// Items to see, about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total: Option<u64>,
+}
+
+/// A sink.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Sink {
+    /// Its name.
+    pub name: String,
+    /// A bare lower-case word.
+    pub state: String,
+    /// The plugin, once it could be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plugin: Option<Plugin>,
+    /// Records delivered in all.
+    pub delivered: u64,
+    /// Records to deliver.
+    pub pending: u64,
+    /// Open dead letters.
+    pub dead_letters: u64,
+    /// Records a second, lately.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<f64>,
+    /// Why it does not get on.
+    pub error: Option<Error>,
+}
+
+/// A plugin.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Plugin {
+    /// Its own name.
+    pub name: String,
+    /// Its own version.
+    pub version: String,
+    /// Of the file.
+    pub sha256: String,
+}
+
+/// Something that does not work.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Error {
+    /// Stable code.
+    pub code: String,
+    /// What happened.
+    pub message: String,
+    /// What to do.
+    pub hint: String,
+}
+
+/// The question `POST /v1/users/resync`.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Resync {
+    /// The user.
+    pub email: String,
+    /// Carry out held deletions.
+    #[serde(default)]
+    pub accept_deletes: bool,
+}
+
+/// Its answer.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct ResyncAnswer {
+    /// How many feeds were told.
+    pub n_feeds: usize,
+}
+
+/// A dead letter, as `GET /v1/deadletters` lists them.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct DeadLetter {
+    /// Its number.
+    pub id: u64,
+    /// The sink.
+    pub sink: String,
+    /// The record's key.
+    pub key: String,
+    /// The record's revision.
+    pub revision: u64,
+    /// `created`, `updated`, `labels` or `deleted`.
+    pub change: String,
+    /// Groups them.
+    pub code: String,
+    /// By the plugin. Untrusted text.
+    pub reason: String,
+    /// Attempts used.
+    pub n_attempts: u32,
+    /// RFC 3339.
+    pub at: String,
+}
+
+/// The question `GET /v1/deadletters`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct ListDeadLetters {
+    /// Only of this sink.
+    pub sink: Option<String>,
+}
+
+/// The question `POST /v1/deadletters/retry`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct RetryDeadLetters {
+    /// Only of this sink.
+    pub sink: Option<String>,
+    /// Only these; none: all.
+    pub ids: Option<Vec<u64>>,
+}
+
+/// Its answer.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct RetryAnswer {
+    /// How many will be sent again.
+    pub n_retried: u64,
+    /// How many are needless by now, since the item has a newer state.
+    pub n_superseded: u64,
+}
+
+/// Any answer that is not 2xx.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Refusal {
+    /// In plain words.
+    pub error: String,
+}

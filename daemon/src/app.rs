@@ -1,0 +1,252 @@
+//! The composition root: the only file that names every concrete type. Starts all parts in
+//! order and ends them in the reverse one under one deadline.
+
+use crate::admin::{self, Daemon, Listener};
+use crate::cli::Common;
+use crate::exit::{BROKEN, CONFIG, FAILURE, Failure};
+use crate::store::SpoolPorts;
+use crate::supervisor::{Fatal, Tree};
+use crate::{feeds, sinks};
+use nuncio_config::Config;
+use nuncio_dispatch::Blobs;
+use nuncio_google::{Endpoint, Google, Key, Limits};
+use nuncio_model::{Chain, Clock, SystemClock};
+use nuncio_plugin_host::{Engine, EngineOptions};
+use nuncio_sources::Store;
+use nuncio_spool::Spool;
+use sha2::{Digest, Sha256};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// Everything has ended by then, in order or cut off.
+const SHUTDOWN: Duration = Duration::from_secs(20);
+
+/// Feeds stop reading quickly; the rest of the deadline belongs to deliveries under way.
+const SHUTDOWN_FEEDS: Duration = Duration::from_secs(5);
+
+/// A running daemon.
+pub(crate) struct App {
+    feeds: Tree,
+    sinks: Tree,
+    admin: Tree,
+    spool: Spool,
+}
+
+impl App {
+    /// Starts everything. When it returns, feeds read and sinks deliver.
+    ///
+    /// # Errors
+    /// With the exit code that fits: a bad key is a config error, a bad spool is 70.
+    pub(crate) async fn start(config: Config, common: &Common) -> Result<Self, Failure> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let google = google(&config, &clock)?;
+        std::fs::create_dir_all(&common.state_dir).map_err(|error| {
+            Failure::coded(
+                FAILURE,
+                "SPL003",
+                &format!(
+                    "the state folder {} cannot be made: {error}",
+                    common.state_dir.display()
+                ),
+                "name a folder that this user may write with --state-dir",
+            )
+        })?;
+        let spool = Spool::open(nuncio_spool::Options {
+            dir: common.state_dir.clone(),
+            max_bytes: config.spool.max_bytes,
+            clock: Arc::clone(&clock),
+        })
+        .await
+        .map_err(|error| {
+            Failure::coded(
+                BROKEN,
+                error.code(),
+                &Chain(&error).to_string(),
+                error.hint(),
+            )
+        })?;
+        let listener = Listener::bind(&common.socket()).await.map_err(|error| {
+            Failure::coded(
+                FAILURE,
+                "ADM002",
+                &Chain(&error).to_string(),
+                "is another nuncio running? else choose a short path that can be written with --socket",
+            )
+        })?;
+        let stop = CancellationToken::new();
+        let mut feed_tree = Tree::new(&stop);
+        let mut sink_tree = Tree::new(&stop);
+        let mut admin_tree = Tree::new(&stop);
+
+        let engine = Engine::new(EngineOptions::default()).map_err(|error| {
+            Failure::coded(
+                FAILURE,
+                error.code(),
+                &Chain(&error).to_string(),
+                &error.hint(),
+            )
+        })?;
+        let ports = Arc::new(SpoolPorts(spool.clone()));
+        let loaded = sinks::load(&config, &engine).await;
+        let content = sinks::demand(&loaded);
+        let shared = Arc::new(sinks::Shared {
+            engine,
+            spool: spool.clone(),
+            blobs: Arc::clone(&ports) as Arc<dyn Blobs>,
+            clock: Arc::clone(&clock),
+        });
+        // Sinks are registered before the first record is appended, so that each gets all.
+        let sink_handles = sinks::start(loaded, &shared, &mut sink_tree)
+            .await
+            .map_err(broken)?;
+        let shared = Arc::new(feeds::Shared {
+            directory: config
+                .google
+                .admin
+                .as_ref()
+                .map(|admin| google.directory(admin)),
+            google,
+            store: ports as Arc<dyn Store>,
+            people: Arc::new(config.people()),
+            clock: Arc::clone(&clock),
+            content,
+        });
+        let feed_handles = feeds::start(&config, &shared, &mut feed_tree);
+        let daemon = Arc::new(Daemon {
+            config_hash: hash_of(&common.config),
+            config_loaded_at: clock.now_ms(),
+            users: config
+                .users
+                .iter()
+                .map(|user| (user.email.clone(), user.sync))
+                .collect(),
+            feeds: feed_handles,
+            sinks: sink_handles,
+            spool: spool.clone(),
+        });
+        let mut listener = Some(listener);
+        let socket = common.socket();
+        admin_tree.spawn("admin".to_owned(), move |stop| {
+            serve_admin(listener.take(), socket.clone(), Arc::clone(&daemon), stop)
+        });
+        tracing::info!(
+            users = config.users.len(),
+            sinks = config.sinks.len(),
+            socket = %common.socket().display(),
+            "nuncio is running"
+        );
+        Ok(Self {
+            feeds: feed_tree,
+            sinks: sink_tree,
+            admin: admin_tree,
+            spool,
+        })
+    }
+
+    /// Waits until a part fails so that the process cannot go on.
+    pub(crate) async fn failed(&mut self) -> Failure {
+        let fatal = tokio::select! {
+            fatal = self.feeds.failed() => fatal,
+            fatal = self.sinks.failed() => fatal,
+            fatal = self.admin.failed() => fatal,
+        };
+        tracing::error!(error = %Chain(&fatal), "the daemon cannot go on");
+        fatal_exit(&fatal)
+    }
+
+    /// Ends everything in order: no more reading, deliveries under way, plugins, spool; the
+    /// admin API last.
+    ///
+    /// # Errors
+    /// If something failed on the way.
+    pub(crate) async fn shut_down(self) -> Result<(), Failure> {
+        let begun = Instant::now();
+        let feeds = self.feeds.shut_down(begun + SHUTDOWN_FEEDS).await;
+        let sinks = self.sinks.shut_down(begun + SHUTDOWN).await;
+        let admin = self.admin.shut_down(begun + SHUTDOWN).await;
+        self.spool.close().await;
+        tracing::info!("stopped");
+        feeds
+            .and(sinks)
+            .and(admin)
+            .map_err(|fatal| fatal_exit(&fatal))
+    }
+}
+
+/// Serves the socket that was bound at the start, or binds it again after a panic.
+async fn serve_admin(
+    listener: Option<Listener>,
+    socket: PathBuf,
+    daemon: Arc<Daemon>,
+    stop: CancellationToken,
+) -> std::io::Result<()> {
+    let listener = match listener {
+        Some(listener) => listener,
+        None => Listener::bind(&socket)
+            .await
+            .map_err(std::io::Error::other)?,
+    };
+    admin::serve(listener, daemon, stop).await
+}
+
+/// Reads the key and makes the client; nothing is sent.
+fn google(config: &Config, clock: &Arc<dyn Clock>) -> Result<Google, Failure> {
+    let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+    let secret = config
+        .google
+        .service_account_key
+        .read(credentials.as_deref())
+        .map_err(|error| {
+            Failure::coded(
+                CONFIG,
+                error.code(),
+                &Chain(&error).to_string(),
+                &error.hint(),
+            )
+        })?;
+    let endpoint = match &config.google.endpoint {
+        None => Endpoint::google(),
+        Some(endpoint) => Endpoint::parse(endpoint.as_str())
+            .map_err(|error| Failure::new(CONFIG, format!("error: {error}")))?,
+    };
+    let key = Key::parse(&secret, &endpoint).map_err(|error| {
+        Failure::coded(
+            CONFIG,
+            error.code(),
+            &Chain(&error).to_string(),
+            error.hint(),
+        )
+    })?;
+    Google::open(key, endpoint, Arc::clone(clock), Limits::default()).map_err(|error| {
+        Failure::coded(
+            FAILURE,
+            error.code(),
+            &Chain(&error).to_string(),
+            error.hint(),
+        )
+    })
+}
+
+fn hash_of(config: &std::path::Path) -> String {
+    let bytes = std::fs::read(config).unwrap_or_default();
+    Sha256::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+fn broken(error: nuncio_model::StoreError) -> Failure {
+    Failure::coded(BROKEN, "SPL002", &Chain(&error).to_string(), "see the log")
+}
+
+fn fatal_exit(fatal: &Fatal) -> Failure {
+    Failure::coded(
+        BROKEN,
+        "SPL002",
+        &Chain(fatal).to_string(),
+        "nothing that was acknowledged is lost; check the disk, then start nuncio again",
+    )
+}

@@ -1,0 +1,148 @@
+//! The command line: one file per command. Data goes to stdout, the rest to stderr.
+
+mod check;
+mod client;
+mod deadletters;
+mod run;
+mod status;
+mod user;
+
+use crate::exit::{Failure, USAGE};
+use clap::{Args, Parser, Subcommand};
+use std::io::Write;
+use std::path::PathBuf;
+
+/// Commands of the design that a later release brings.
+const NOT_BUILT: [&str; 20] = [
+    "plan",
+    "reload",
+    "setup",
+    "explain",
+    "login",
+    "sink",
+    "tap",
+    "grants",
+    "health",
+    "support-bundle",
+    "actions",
+    "plugin",
+    "config",
+    "backup",
+    "restore",
+    "schema",
+    "completions",
+    "user-import",
+    "dashboard",
+    "metrics",
+];
+
+/// Keeps a Google Workspace domain in sync and feeds sandboxed sinks.
+#[derive(Parser)]
+#[command(name = "nuncio", version, about, max_term_width = 100)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every command takes.
+#[derive(Args, Clone)]
+pub(crate) struct Common {
+    /// The config file.
+    #[arg(
+        long,
+        global = true,
+        env = "NUNCIO_CONFIG",
+        value_name = "FILE",
+        default_value = "/etc/nuncio/nuncio.toml"
+    )]
+    config: PathBuf,
+    /// Spool, caches and the admin socket.
+    #[arg(
+        long,
+        global = true,
+        env = "STATE_DIRECTORY",
+        value_name = "DIR",
+        default_value = "/var/lib/nuncio"
+    )]
+    state_dir: PathBuf,
+    /// The admin socket. Default: /run/nuncio/admin.sock if that folder exists, else admin.sock
+    /// in the state folder.
+    #[arg(long, global = true, value_name = "PATH")]
+    socket: Option<PathBuf>,
+}
+
+impl Common {
+    /// Where the admin socket is.
+    pub(crate) fn socket(&self) -> PathBuf {
+        let runtime = std::path::Path::new("/run/nuncio");
+        match &self.socket {
+            Some(path) => path.clone(),
+            None if runtime.is_dir() => runtime.join("admin.sock"),
+            None => self.state_dir.join("admin.sock"),
+        }
+    }
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the daemon.
+    Run,
+    /// Check the config file: all errors at once.
+    Check(check::Check),
+    /// Show what the daemon does.
+    Status(status::Status),
+    /// Act on a user.
+    #[command(subcommand)]
+    User(user::User),
+    /// Records that a sink refused.
+    #[command(subcommand)]
+    Deadletters(deadletters::DeadLetters),
+    #[command(external_subcommand)]
+    Other(Vec<String>),
+}
+
+/// Runs one command.
+pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
+    let Arguments { common, command } = arguments;
+    match command {
+        Command::Run => run::run(&common).await,
+        Command::Check(check) => check.run(&common).await,
+        Command::Status(status) => status.run(&common).await,
+        Command::User(user) => user.run(&common).await,
+        Command::Deadletters(letters) => letters.run(&common).await,
+        Command::Other(words) => Err(refuse(words.first().map_or("", String::as_str))),
+    }
+}
+
+fn refuse(name: &str) -> Failure {
+    let text = if NOT_BUILT.contains(&name) {
+        format!("error: `nuncio {name}` is not built yet in this release")
+    } else {
+        format!(
+            "error: there is no command `{}`\nhint: see `nuncio --help`",
+            nuncio_model::untrusted(name)
+        )
+    };
+    Failure::new(USAGE, text)
+}
+
+/// A line for the person, on stderr. A closed stderr is nobody's loss.
+pub(crate) fn say(text: &str) {
+    drop(writeln!(std::io::stderr(), "{text}"));
+}
+
+/// Data, on stdout.
+///
+/// # Errors
+/// If stdout cannot be written, other than by a reader that went away.
+pub(crate) fn print(text: &str) -> Result<(), Failure> {
+    match writeln!(std::io::stdout(), "{text}") {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::new(
+            crate::exit::FAILURE,
+            format!("error: stdout: {error}"),
+        )),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,89 @@
+//! `nuncio status`: what the daemon does, for a person or a script.
+
+use super::{Common, client, print};
+use crate::admin::wire::{Feed, Status as Wire};
+use crate::exit::Failure;
+use clap::Args;
+use hyper::Method;
+use nuncio_model::untrusted;
+
+/// Show what the daemon does.
+#[derive(Args)]
+pub(super) struct Status {
+    /// As JSON; the form is stable.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Status {
+    pub(super) async fn run(self, common: &Common) -> Result<(), Failure> {
+        if self.json {
+            let status: serde_json::Value =
+                client::ask(common, Method::GET, "/v1/status", None).await?;
+            return print(&serde_json::to_string_pretty(&status).map_err(anyhow::Error::from)?);
+        }
+        let status: Wire = client::ask(common, Method::GET, "/v1/status", None).await?;
+        print(&human(&status))
+    }
+}
+
+/// The text for a person.
+fn human(status: &Wire) -> String {
+    let mut lines = vec![status.summary.clone(), String::new(), "USERS".to_owned()];
+    for user in &status.users {
+        lines.push(format!("  {}  {}", user.email, user.state));
+        for account in &user.accounts {
+            for feed in &account.feeds {
+                lines.push(format!(
+                    "    {}  {}  {}",
+                    account.address,
+                    feed.source,
+                    feed_line(feed)
+                ));
+                if let Some(error) = &feed.error {
+                    lines.push(format!(
+                        "      {}: {}",
+                        error.code,
+                        untrusted(&error.message)
+                    ));
+                    lines.push(format!("      hint: {}", untrusted(&error.hint)));
+                }
+            }
+        }
+    }
+    lines.push(String::new());
+    lines.push("SINKS".to_owned());
+    for sink in &status.sinks {
+        lines.push(format!(
+            "  {}  {}  {} delivered, {} pending, {} dead letter(s)",
+            sink.name, sink.state, sink.delivered, sink.pending, sink.dead_letters
+        ));
+        if let Some(error) = &sink.error {
+            lines.push(format!("    {}: {}", error.code, untrusted(&error.message)));
+            lines.push(format!("    hint: {}", untrusted(&error.hint)));
+        }
+    }
+    if status.failed_items > 0 {
+        lines.push(String::new());
+        lines.push(format!(
+            "{} failed item(s), tried again by themselves",
+            status.failed_items
+        ));
+    }
+    lines.join("\n")
+}
+
+fn feed_line(feed: &Feed) -> String {
+    let mut line = feed.state.clone();
+    if let Some(walk) = &feed.walk {
+        match walk.total {
+            Some(total) => line.push_str(&format!("  {} of about {total}", walk.done)),
+            None => line.push_str(&format!("  {}", walk.done)),
+        }
+    }
+    line.push_str(&format!("  {} items", feed.items));
+    if let Some(lag) = feed.lag_seconds {
+        line.push_str(&format!("  heard from Google {lag} s ago"));
+    }
+    line
+}

@@ -1,0 +1,216 @@
+//! Directory API: users.list and users.get. Nothing here changes a user; see `admin.rs` for that.
+//!
+//! See <https://developers.google.com/workspace/admin/directory/reference/rest/v1/users>.
+
+use crate::call::Reply;
+use crate::error::ApiError;
+use crate::oauth::BASE64URL;
+use crate::routes::Context;
+use crate::workspace::{AccountState, Role, User};
+use base64::Engine;
+use serde_json::{Value, json};
+
+const CUSTOMER: &str = "C01abcdef";
+const MAX_PAGE: usize = 500;
+
+/// `GET /admin/directory/v1/users`.
+pub(crate) fn list(context: &Context<'_>) -> Result<Reply, ApiError> {
+    let query = &context.call.query;
+    check_admin(context)?;
+    match (query.first("customer"), query.first("domain")) {
+        (Some("my_customer" | CUSTOMER), None) => {}
+        (None, Some(domain)) if domain.eq_ignore_ascii_case(&context.workspace.world.domain) => {}
+        (None, Some(_)) => {
+            return Err(ApiError::new(404, "notFound", "Domain not found."));
+        }
+        _ => return Err(ApiError::new(400, "invalid", "Invalid Input")),
+    }
+    if query.first("event").is_some() {
+        return Err(ApiError::new(400, "invalid", "Invalid Input: event"));
+    }
+    let page = page_size(query.first("maxResults"))?;
+    let wanted = Wanted::parse(query.first("query").unwrap_or_default())?;
+    let after = match query.first("pageToken") {
+        None => None,
+        Some(token) => Some(
+            BASE64URL
+                .decode(token)
+                .ok()
+                .and_then(|bytes| String::from_utf8(bytes).ok())
+                .ok_or_else(|| ApiError::new(400, "invalid", "Invalid Input: pageToken"))?,
+        ),
+    };
+    if query.flag("showDeleted") {
+        return Ok(Reply::json(json!({ "kind": "admin#directory#users" })));
+    }
+    let mut users: Vec<User> = context.workspace.users().clone();
+    users.sort_by(|a, b| a.primary.cmp(&b.primary));
+    let mut found = users
+        .iter()
+        .filter(|user| {
+            after
+                .as_deref()
+                .is_none_or(|after| user.primary.as_str() > after)
+        })
+        .filter(|user| wanted.fits(user));
+    let shown: Vec<&User> = found.by_ref().take(page).collect();
+    let mut answer = json!({ "kind": "admin#directory#users", "etag": "\"list\"" });
+    if !shown.is_empty() {
+        answer["users"] = shown.iter().map(|user| to_json(user)).collect();
+    }
+    if let (Some(last), Some(_)) = (shown.last(), found.next()) {
+        answer["nextPageToken"] = json!(BASE64URL.encode(&last.primary));
+    }
+    Ok(Reply::json(answer))
+}
+
+/// `GET /admin/directory/v1/users/{userKey}`.
+pub(crate) fn get(context: &Context<'_>) -> Result<Reply, ApiError> {
+    check_admin(context)?;
+    let (index, _) = context
+        .workspace
+        .find_user(context.path("userKey"))
+        .ok_or_else(|| ApiError::new(404, "notFound", "Resource Not Found: userKey"))?;
+    Ok(Reply::json(to_json(&context.workspace.user(index))))
+}
+
+fn check_admin(context: &Context<'_>) -> Result<(), ApiError> {
+    let role = context
+        .caller
+        .map(|caller| context.workspace.users()[caller.0].role);
+    match role {
+        Some(Role::Admin) => Ok(()),
+        Some(Role::Member) | None => Err(ApiError::forbidden(
+            "Not Authorized to access this resource/api",
+        )),
+    }
+}
+
+fn page_size(text: Option<&str>) -> Result<usize, ApiError> {
+    let Some(text) = text else { return Ok(100) };
+    match text.parse::<usize>() {
+        Ok(size @ 1..=MAX_PAGE) => Ok(size),
+        _ => Err(ApiError::new(400, "invalid", "Invalid Input: maxResults")),
+    }
+}
+
+/// The parts of the search language that a sync client uses.
+///
+/// See <https://developers.google.com/workspace/admin/directory/v1/guides/search-users>.
+#[derive(Debug, Default)]
+struct Wanted {
+    suspended: Option<bool>,
+    admin: Option<bool>,
+    org_unit: Option<String>,
+    email_prefix: Option<String>,
+}
+
+impl Wanted {
+    fn parse(text: &str) -> Result<Self, ApiError> {
+        let mut wanted = Self::default();
+        let bad = || ApiError::new(400, "invalid", "Invalid Input: query");
+        let flag = |value: &str| match value {
+            "true" => Ok(Some(true)),
+            "false" => Ok(Some(false)),
+            _ => Err(bad()),
+        };
+        for term in split_terms(text) {
+            let at = term.find(['=', ':']).ok_or_else(bad)?;
+            let value = term[at + 1..].trim_matches(['\'', '"']);
+            match &term[..at] {
+                "isSuspended" => wanted.suspended = flag(value)?,
+                "isAdmin" => wanted.admin = flag(value)?,
+                "orgUnitPath" => wanted.org_unit = Some(value.to_owned()),
+                "email" => wanted.email_prefix = Some(value.to_ascii_lowercase()),
+                _ => return Err(bad()),
+            }
+        }
+        Ok(wanted)
+    }
+
+    fn fits(&self, user: &User) -> bool {
+        let addresses = || std::iter::once(&user.primary).chain(&user.aliases);
+        self.suspended
+            .is_none_or(|wanted| wanted == (user.state == AccountState::Suspended))
+            && self
+                .admin
+                .is_none_or(|wanted| wanted == (user.role == Role::Admin))
+            && self.org_unit.as_deref().is_none_or(|unit| {
+                user.org_unit == unit
+                    || user
+                        .org_unit
+                        .starts_with(&format!("{}/", unit.trim_end_matches('/')))
+            })
+            && self
+                .email_prefix
+                .as_deref()
+                .is_none_or(|wanted| match wanted.strip_suffix('*') {
+                    Some(start) => addresses().any(|address| address.starts_with(start)),
+                    None => addresses().any(|address| address == wanted),
+                })
+    }
+}
+
+/// Splits at spaces outside quotes.
+fn split_terms(text: &str) -> Vec<String> {
+    let mut terms = vec![String::new()];
+    let mut quoted = false;
+    for character in text.chars() {
+        if matches!(character, '\'' | '"') {
+            quoted = !quoted;
+        }
+        if character.is_whitespace() && !quoted {
+            terms.push(String::new());
+        } else if let Some(last) = terms.last_mut() {
+            last.push(character);
+        }
+    }
+    terms.retain(|term| !term.is_empty());
+    terms
+}
+
+fn to_json(user: &User) -> Value {
+    let emails: Vec<Value> = std::iter::once(json!({ "address": user.primary, "primary": true }))
+        .chain(
+            user.aliases
+                .iter()
+                .chain(&user.fixed_aliases)
+                .map(|address| json!({ "address": address })),
+        )
+        .collect();
+    let suspended = user.state == AccountState::Suspended;
+    let mut value = json!({
+        "kind": "admin#directory#user",
+        "id": user.id,
+        "etag": format!("\"{}-{suspended}\"", user.id),
+        "primaryEmail": user.primary,
+        "name": {
+            "givenName": user.given_name,
+            "familyName": user.family_name,
+            "fullName": format!("{} {}", user.given_name, user.family_name),
+        },
+        "emails": emails,
+        "nonEditableAliases": user.fixed_aliases,
+        "isAdmin": user.role == Role::Admin,
+        "isDelegatedAdmin": false,
+        "suspended": suspended,
+        "archived": false,
+        "isMailboxSetup": user.mailbox_setup,
+        "includeInGlobalAddressList": true,
+        "agreedToTerms": true,
+        "changePasswordAtNextLogin": false,
+        "ipWhitelisted": false,
+        "orgUnitPath": user.org_unit,
+        "customerId": CUSTOMER,
+        "creationTime": user.created,
+        "lastLoginTime": "1970-01-01T00:00:00.000Z",
+    });
+    // Google leaves an empty list out.
+    if !user.aliases.is_empty() {
+        value["aliases"] = json!(user.aliases);
+    }
+    if suspended {
+        value["suspensionReason"] = json!("ADMIN");
+    }
+    value
+}

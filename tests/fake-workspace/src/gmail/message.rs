@@ -1,0 +1,142 @@
+//! `users.messages.get` in its four formats, and attachments. The MIME tree itself is built in `mime.rs`.
+//!
+//! See <https://developers.google.com/workspace/gmail/api/reference/rest/v1/Format>.
+
+use super::{message_id, mime};
+use crate::call::Reply;
+use crate::error::ApiError;
+use crate::oauth::BASE64URL;
+use crate::routes::Context;
+use crate::store::{LabelId, Message, MessageId};
+use crate::workspace::{AccountState, UserIndex, now_ms};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE;
+use serde_json::{Value, json};
+
+/// How long an attachment id is good.
+const ATTACHMENT_LIFE_MS: i64 = 10 * 60 * 1000;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Format {
+    Minimal,
+    Metadata,
+    Full,
+    Raw,
+}
+
+impl Format {
+    fn parse(text: Option<&str>) -> Result<Self, ApiError> {
+        match text.map(str::to_ascii_lowercase).as_deref() {
+            None | Some("full") => Ok(Self::Full),
+            Some("minimal") => Ok(Self::Minimal),
+            Some("metadata") => Ok(Self::Metadata),
+            Some("raw") => Ok(Self::Raw),
+            Some(other) => Err(ApiError::invalid_argument(format!(
+                "Invalid value at 'format' (type.googleapis.com/Format), \"{}\"",
+                other.escape_default()
+            ))),
+        }
+    }
+}
+
+/// `users.messages.get`.
+pub(crate) fn get(context: &Context<'_>) -> Result<Reply, ApiError> {
+    let user = context.mailbox()?;
+    refuse_suspended(context, user)?;
+    let format = Format::parse(context.call.query.first("format"))?;
+    if context.metadata_only() && matches!(format, Format::Full | Format::Raw) {
+        return Err(ApiError::forbidden(
+            "Metadata scope doesn't allow format FULL or RAW",
+        ));
+    }
+    let id = message_id(context.path("id"))?;
+    let (mut answer, content) = {
+        let mailbox = context.workspace.mailbox(user);
+        let message = mailbox.message(id).ok_or_else(ApiError::not_found)?;
+        (describe(message), message.content.clone())
+    };
+    let raw = content.raw();
+    answer["snippet"] = json!(mime::snippet(&raw));
+    match format {
+        Format::Minimal => {}
+        Format::Raw => answer["raw"] = json!(encode_raw(id, &raw)),
+        Format::Metadata => {
+            let wanted: Vec<&str> = context.call.query.all("metadataHeaders").collect();
+            answer["payload"] = mime::metadata(&raw, &wanted);
+        }
+        Format::Full => {
+            answer["payload"] = mime::payload(&raw, |part| attachment_id(id, part));
+        }
+    }
+    Ok(Reply::json(answer))
+}
+
+/// `users.messages.attachments.get`.
+pub(crate) fn attachment(context: &Context<'_>) -> Result<Reply, ApiError> {
+    let user = context.mailbox()?;
+    refuse_suspended(context, user)?;
+    let id = message_id(context.path("messageId"))?;
+    let part = parse_attachment_id(context.path("id"), id)
+        .ok_or_else(|| ApiError::invalid_argument("Invalid attachment token"))?;
+    let content = {
+        let mailbox = context.workspace.mailbox(user);
+        let message = mailbox.message(id).ok_or_else(ApiError::not_found)?;
+        message.content.clone()
+    };
+    let body = mime::part_body(&content.raw(), part)
+        .ok_or_else(|| ApiError::invalid_argument("Invalid attachment token"))?;
+    Ok(Reply::json(json!({
+        "size": body.len(),
+        "data": BASE64URL.encode(&body),
+    })))
+}
+
+/// What every format has, but for the snippet.
+pub(super) fn describe(message: &Message) -> Value {
+    let mut value = json!({
+        "id": message.id.to_string(),
+        "threadId": message.thread.to_string(),
+        "historyId": message.history_id.to_string(),
+        "internalDate": message.internal_date.to_string(),
+        "sizeEstimate": message.size,
+    });
+    if !message.labels.is_empty() {
+        value["labelIds"] = message.labels.iter().map(LabelId::as_str).collect();
+    }
+    value
+}
+
+/// Listing works for a suspended user, but each get is refused: so it was seen in the field.
+fn refuse_suspended(context: &Context<'_>, user: UserIndex) -> Result<(), ApiError> {
+    match context.workspace.users()[user.0].state {
+        AccountState::Active => Ok(()),
+        AccountState::Suspended => Err(ApiError::forbidden("Forbidden")),
+    }
+}
+
+/// Both forms occur in the field, so a part of the mails is padded.
+fn encode_raw(id: MessageId, raw: &[u8]) -> String {
+    if id.0.count_ones().is_multiple_of(2) {
+        URL_SAFE.encode(raw)
+    } else {
+        BASE64URL.encode(raw)
+    }
+}
+
+/// A new id at each look, which goes stale, as Google's do.
+fn attachment_id(message: MessageId, part: u32) -> String {
+    let nonce = fastrand::u32(..);
+    let plain = format!("{message}:{part}:{}:{nonce:08x}", now_ms());
+    format!("ANGjdJ{}", BASE64URL.encode(plain))
+}
+
+fn parse_attachment_id(text: &str, message: MessageId) -> Option<u32> {
+    let plain = BASE64URL.decode(text.strip_prefix("ANGjdJ")?).ok()?;
+    let plain = String::from_utf8(plain).ok()?;
+    let mut parts = plain.split(':');
+    let of: MessageId = parts.next()?.parse().ok()?;
+    let part = parts.next()?.parse().ok()?;
+    let minted: i64 = parts.next()?.parse().ok()?;
+    let age = now_ms().checked_sub(minted)?;
+    (of == message && (0..ATTACHMENT_LIFE_MS).contains(&age)).then_some(part)
+}

@@ -1,0 +1,57 @@
+//! Gmail API v1: one file per group of methods. Storage rules live in `store.rs`.
+//!
+//! See <https://developers.google.com/workspace/gmail/api/reference/rest>.
+
+pub(crate) mod history;
+pub(crate) mod labels;
+pub(crate) mod list;
+pub(crate) mod message;
+mod mime;
+mod query;
+mod upload;
+pub(crate) mod write;
+
+use crate::call::{Query, Reply};
+use crate::error::ApiError;
+use crate::routes::Context;
+use crate::store::MessageId;
+use serde_json::json;
+
+/// Largest `maxResults` of messages.list and history.list.
+const MAX_PAGE: usize = 500;
+
+/// `users.getProfile`.
+pub(crate) fn profile(context: &Context<'_>) -> Result<Reply, ApiError> {
+    let user = context.mailbox()?;
+    let address = context.workspace.user(user).primary;
+    let mailbox = context.workspace.mailbox(user);
+    Ok(Reply::json(json!({
+        "emailAddress": address,
+        "messagesTotal": mailbox.n_messages(),
+        "threadsTotal": mailbox.n_threads(),
+        "historyId": mailbox.history_id().to_string(),
+    })))
+}
+
+/// `maxResults`: 100 by default, what is above the maximum is lowered to it.
+fn page_size(query: &Query) -> Result<usize, ApiError> {
+    match query.first("maxResults") {
+        None => Ok(100),
+        Some(text) => match text.parse::<u32>() {
+            Ok(0) | Err(_) => Err(ApiError::invalid_argument(format!(
+                "Invalid value at 'max_results' (TYPE_UINT32), \"{}\"",
+                text.escape_default()
+            ))),
+            Ok(size) => Ok((size as usize).min(MAX_PAGE)),
+        },
+    }
+}
+
+/// The message id in the path.
+fn message_id(text: &str) -> Result<MessageId, ApiError> {
+    if text.len() > 16 {
+        return Err(ApiError::invalid_argument("Invalid id value"));
+    }
+    text.parse()
+        .map_err(|_| ApiError::invalid_argument("Invalid id value"))
+}

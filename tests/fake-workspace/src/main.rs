@@ -1,0 +1,195 @@
+//! The command line of the fake Workspace: `serve` runs one, `admin` talks to the control port of a running one.
+
+use clap::{Args, Parser, Subcommand};
+use fake_workspace::{Options, Server};
+use http_body_util::{BodyExt, Full};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+use std::error::Error;
+use std::fmt::Display;
+use std::io::{Read, Write};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
+
+const FAILURE: u8 = 1;
+const USAGE: u8 = 2;
+const UNKNOWN_OPERATION: u8 = 3;
+
+/// A test double of Google Workspace.
+#[derive(Debug, Parser)]
+#[command(name = "fake-workspace", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve a generated domain until SIGTERM or SIGINT; prints one JSON line when it is ready
+    Serve(Box<Serve>),
+    /// Send one JSON object from stdin to the control port and print the answer
+    Admin {
+        /// Name of the operation, such as `gmail.insert` or `truth`
+        operation: String,
+        /// The `admin` URL that `serve` printed
+        #[arg(long)]
+        url: String,
+    },
+}
+
+#[derive(Debug, Args)]
+struct Serve {
+    /// Address of the APIs; port 0 takes a free one
+    #[arg(long, default_value = "127.0.0.1:8087")]
+    listen: SocketAddr,
+    /// Folder for service-account.json
+    #[arg(long)]
+    dir: PathBuf,
+    /// Users of the domain, the administrator included
+    #[arg(long, default_value_t = 20)]
+    users: usize,
+    /// How many of them are suspended
+    #[arg(long, default_value_t = 0)]
+    suspended: usize,
+    /// Generated messages over all mailboxes
+    #[arg(long, default_value_t = 2000)]
+    messages: usize,
+    /// The same seed gives the same domain
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Folder of .eml and .msg files to spread over the mailboxes as well
+    #[arg(long)]
+    mail: Option<PathBuf>,
+    /// Changes per second over the whole domain
+    #[arg(long, default_value_t = 0.0)]
+    rate: f64,
+    /// Delay before each answer of an API
+    #[arg(long, default_value = "0ms", value_parser = humantime::parse_duration)]
+    latency: Duration,
+    /// Only `off` is built
+    #[arg(long)]
+    quota: Option<String>,
+    /// Not built yet
+    #[arg(long)]
+    charge: Option<String>,
+    /// Not built yet
+    #[arg(long)]
+    time_scale: Option<String>,
+    /// Not built yet
+    #[arg(long)]
+    h2: bool,
+    /// Not built yet
+    #[arg(long)]
+    tls: bool,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(FAILURE, &error),
+    };
+    match cli.command {
+        Command::Serve(options) => match options.not_built() {
+            Some(option) => fail(USAGE, &format!("{option} is not built yet")),
+            None => runtime.block_on(serve(*options)),
+        },
+        Command::Admin { operation, url } => runtime
+            .block_on(admin(&operation, &url))
+            .unwrap_or_else(|error| fail(FAILURE, &error)),
+    }
+}
+
+impl Serve {
+    /// The first option that is known but does nothing yet.
+    fn not_built(&self) -> Option<&'static str> {
+        [
+            (
+                self.quota.as_deref().is_some_and(|quota| quota != "off"),
+                "--quota other than off",
+            ),
+            (self.charge.is_some(), "--charge"),
+            (self.time_scale.is_some(), "--time-scale"),
+            (self.h2, "--h2"),
+            (self.tls, "--tls"),
+        ]
+        .into_iter()
+        .find_map(|(given, name)| given.then_some(name))
+    }
+}
+
+async fn serve(options: Serve) -> ExitCode {
+    let started = async {
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let server = Server::start(Options {
+            listen: options.listen,
+            dir: options.dir,
+            users: options.users,
+            suspended: options.suspended,
+            messages: options.messages,
+            seed: options.seed,
+            mail: options.mail,
+            rate: options.rate,
+            latency: options.latency,
+        })
+        .await?;
+        print(&server.describe().to_string())?;
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        Ok::<_, Box<dyn Error>>(())
+    };
+    match started.await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(FAILURE, &chain(&*error)),
+    }
+}
+
+/// An error with all its causes.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
+
+async fn admin(operation: &str, url: &str) -> Result<ExitCode, Box<dyn Error>> {
+    let mut input = Vec::new();
+    std::io::stdin().read_to_end(&mut input)?;
+    let request = http::Request::post(format!("{}/{operation}", url.trim_end_matches('/')))
+        .header("content-type", "application/json")
+        .body(Full::new(bytes::Bytes::from(input)))?;
+    let client: Client<_, Full<bytes::Bytes>> = Client::builder(TokioExecutor::new()).build_http();
+    let response = client.request(request).await?;
+    let status = response.status().as_u16();
+    let body = response.into_body().collect().await?.to_bytes();
+    let text = String::from_utf8_lossy(&body);
+    Ok(match status {
+        200 => {
+            print(&text)?;
+            ExitCode::SUCCESS
+        }
+        404 => fail(UNKNOWN_OPERATION, &text),
+        _ => fail(FAILURE, &text),
+    })
+}
+
+fn print(line: &str) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{line}")?;
+    out.flush()
+}
+
+fn fail(code: u8, error: &impl Display) -> ExitCode {
+    // Without a standard error there is nobody left to tell.
+    drop(writeln!(std::io::stderr(), "fake-workspace: {error}"));
+    ExitCode::from(code)
+}

@@ -1,0 +1,147 @@
+//! What the demo shows: bars with total, rate and time left, made from `nuncio status --json`.
+
+use anyhow::Context;
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// The daemon's status.
+pub(crate) struct Status(Value);
+
+impl Status {
+    /// Reads the JSON.
+    pub(crate) fn parse(json: &[u8]) -> anyhow::Result<Self> {
+        Ok(Self(
+            serde_json::from_slice(json).context("nuncio's status cannot be read")?,
+        ))
+    }
+
+    fn feeds(&self) -> impl Iterator<Item = &Value> {
+        array(&self.0["users"])
+            .flat_map(|user| array(&user["accounts"]))
+            .flat_map(|account| array(&account["feeds"]))
+    }
+
+    fn sinks(&self) -> impl Iterator<Item = &Value> {
+        array(&self.0["sinks"])
+    }
+
+    /// Whether every feed that works is live and every record is delivered.
+    pub(crate) fn is_synced(&self) -> bool {
+        self.feeds()
+            .all(|feed| feed["state"] == "live" || feed["state"] == "disabled")
+            && self.feeds().any(|feed| feed["state"] == "live")
+            && self.sinks().all(|sink| sink["pending"] == 0)
+    }
+
+    /// Items known and items to know, about.
+    fn progress(&self) -> (u64, u64) {
+        self.feeds().fold((0, 0), |(done, total), feed| {
+            let items = feed["items"].as_u64().unwrap_or_default();
+            let walk = &feed["walk"];
+            let feed_done = walk["done"].as_u64().unwrap_or(items);
+            let feed_total = walk["total"].as_u64().unwrap_or(items).max(feed_done);
+            (done + feed_done, total + feed_total)
+        })
+    }
+
+    /// The last words of `--exit-when-synced`.
+    pub(crate) fn summary(&self, took: Duration) -> String {
+        let items: u64 = self.feeds().filter_map(|feed| feed["items"].as_u64()).sum();
+        let mut summary = format!(
+            "synced {items} mails of {} mailboxes in {:.1} s",
+            self.feeds().count(),
+            took.as_secs_f64()
+        );
+        for sink in self.sinks() {
+            summary.push_str(&format!(
+                "\n  {}: {} delivered, {} dead letters",
+                sink["name"].as_str().unwrap_or_default(),
+                sink["delivered"],
+                sink["dead_letters"]
+            ));
+        }
+        summary
+    }
+}
+
+fn array(value: &Value) -> impl Iterator<Item = &Value> {
+    value.as_array().into_iter().flatten()
+}
+
+/// One bar for the walk, one for each sink, and a line for what is live.
+pub(crate) struct Bars {
+    all: MultiProgress,
+    walk: ProgressBar,
+    sinks: BTreeMap<String, ProgressBar>,
+    live: ProgressBar,
+}
+
+impl Bars {
+    /// Bars without a total yet.
+    pub(crate) fn new() -> Self {
+        let all = MultiProgress::new();
+        let walk = all.add(bar("mail read"));
+        let live = all.add(ProgressBar::new_spinner());
+        Self {
+            all,
+            walk,
+            sinks: BTreeMap::new(),
+            live,
+        }
+    }
+
+    /// Shows a status.
+    pub(crate) fn show(&mut self, status: &Status) {
+        let (done, total) = status.progress();
+        self.walk.set_length(total);
+        self.walk.set_position(done);
+        for sink in status.sinks() {
+            let name = sink["name"].as_str().unwrap_or_default().to_owned();
+            let delivered = sink["delivered"].as_u64().unwrap_or_default();
+            let pending = sink["pending"].as_u64().unwrap_or_default();
+            let all = &self.all;
+            let live = &self.live;
+            let bar = self
+                .sinks
+                .entry(name)
+                .or_insert_with_key(|name| all.insert_before(live, bar(&format!("-> {name}"))));
+            bar.set_length(delivered + pending);
+            bar.set_position(delivered);
+        }
+        let mut states: BTreeMap<&str, u32> = BTreeMap::new();
+        for feed in status.feeds() {
+            *states
+                .entry(feed["state"].as_str().unwrap_or("?"))
+                .or_default() += 1;
+        }
+        let states: Vec<String> = states
+            .iter()
+            .map(|(state, n)| format!("{n} {state}"))
+            .collect();
+        self.live
+            .set_message(format!("mailboxes: {}   (Ctrl-C ends)", states.join(", ")));
+        self.live.tick();
+    }
+
+    /// Leaves the bars as they are.
+    pub(crate) fn finish(&self) {
+        self.walk.abandon();
+        for bar in self.sinks.values() {
+            bar.abandon();
+        }
+        self.live.finish_and_clear();
+    }
+}
+
+fn bar(name: &str) -> ProgressBar {
+    let template =
+        "{prefix:>12} [{bar:30}] {human_pos:>7}/{human_len:<7} {per_sec:>12}  {eta} left";
+    let style = ProgressStyle::with_template(template)
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .progress_chars("=> ");
+    ProgressBar::new(0)
+        .with_style(style)
+        .with_prefix(name.to_owned())
+}

@@ -202,7 +202,7 @@ fn google(config: &Config, clock: &Arc<dyn Clock>) -> Result<Google, Failure> {
         .map_err(|error| {
             Failure::coded(
                 CONFIG,
-                error.code(),
+                &error.code().to_string(),
                 &Chain(&error).to_string(),
                 &error.hint(),
             )

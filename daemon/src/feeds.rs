@@ -97,7 +97,7 @@ fn start_one(options: MailOptions, shared: Arc<Shared>, tree: &mut Tree) -> Feed
         );
         let receiver = Arc::clone(&receiver);
         async move {
-            let mut commands = receiver.lock().await;
+            let mut commands = receiver.lock_owned().await;
             feed.run(&mut commands, stop).await
         }
     });

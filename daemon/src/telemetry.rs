@@ -20,6 +20,7 @@ pub(crate) fn start(format: LogFormat) {
         "h2=info",
         "rustls=info",
         "wasmtime=info",
+        "wasmtime_wasi=warn",
     ] {
         if let Ok(directive) = directive.parse() {
             filter = filter.add_directive(directive);

@@ -5,7 +5,7 @@ mod routes;
 mod server;
 pub(crate) mod wire;
 
-pub(crate) use server::{Listener, SocketError, serve};
+pub(crate) use server::{Listener, serve};
 
 use crate::feeds::FeedHandle;
 use crate::sinks::SinkHandle;

@@ -57,7 +57,7 @@ pub(crate) struct Common {
         value_name = "FILE",
         default_value = "/etc/nuncio/nuncio.toml"
     )]
-    config: PathBuf,
+    pub(crate) config: PathBuf,
     /// Spool, caches and the admin socket.
     #[arg(
         long,
@@ -66,7 +66,7 @@ pub(crate) struct Common {
         value_name = "DIR",
         default_value = "/var/lib/nuncio"
     )]
-    state_dir: PathBuf,
+    pub(crate) state_dir: PathBuf,
     /// The admin socket. Default: /run/nuncio/admin.sock if that folder exists, else admin.sock
     /// in the state folder.
     #[arg(long, global = true, value_name = "PATH")]

@@ -45,4 +45,4 @@ pub use error::{Error, MissingRight, SettingProblem};
 pub use info::{Info, Kind, LabelChanges, RightRequest};
 pub use plugin::Plugin;
 pub use rights::{DirGrant, DirMode, Warning};
-pub use sink::{Opened, PluginSink, SinkOptions, open};
+pub use sink::{Opened, PluginSink, SinkOptions, check, open};

@@ -58,6 +58,28 @@ pub struct Opened {
     pub problem: Option<CallError>,
 }
 
+/// Checks rights and settings as [`open`] does, and runs nothing.
+///
+/// # Errors
+/// `PLG009` to `PLG011`: settings or rights are not right.
+pub fn check(
+    plugin: &Plugin,
+    name: &SinkName,
+    settings: &serde_json::Value,
+    dirs: &[DirGrant],
+) -> Result<Vec<Warning>, Error> {
+    let (_, warnings) = mounts(name, &plugin.info().rights, dirs)?;
+    let problems = settings::check(&plugin.info().settings_schema, settings);
+    if problems.is_empty() {
+        Ok(warnings)
+    } else {
+        Err(Error::Settings {
+            sink: name.clone(),
+            problems,
+        })
+    }
+}
+
 /// Gives the plugin its rights, checks its settings and opens a first instance.
 ///
 /// # Errors

@@ -39,8 +39,14 @@ pub(crate) async fn fetch(gmail: &Gmail, ids: &[ItemId]) -> Batch {
         halted: None,
     };
     let mut n_bytes = 0;
-    let mut calls = futures_util::stream::iter(ids)
-        .map(|id| async move { (id.clone(), gmail.message_raw(id).await) })
+    let mut calls = futures_util::stream::iter(ids.to_vec())
+        .map(|id| {
+            let gmail = gmail.clone();
+            async move {
+                let answer = gmail.message_raw(&id).await;
+                (id, answer)
+            }
+        })
         .buffered(N_AT_ONCE);
     while let Some((id, answer)) = calls.next().await {
         let fetched = match answer {

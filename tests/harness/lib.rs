@@ -1,0 +1,198 @@
+//! The harness of the process-level tests: starts the fake Workspace and the real daemon in a
+//! temporary folder, asks both, and waits on states. What is to be true is in the scenarios.
+
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// A folder with a fake Workspace and, once started, a daemon.
+pub struct World {
+    folder: tempfile::TempDir,
+    /// The fake Workspace.
+    pub workspace: fake_workspace::Server,
+    daemon: Option<Child>,
+}
+
+/// Where the built binaries are.
+fn binary(name: &str) -> PathBuf {
+    let folder = std::env::var_os("NUNCIO_BIN_DIR").map_or_else(
+        || {
+            let test = std::env::current_exe().expect("a running test has a path");
+            let deps = test
+                .parent()
+                .and_then(Path::parent)
+                .expect("target/PROFILE/deps/TEST");
+            deps.to_path_buf()
+        },
+        PathBuf::from,
+    );
+    folder.join(name)
+}
+
+/// Where the plugins are.
+fn plugins() -> PathBuf {
+    std::env::var_os("NUNCIO_PLUGINS_DIR").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/plugins"),
+        PathBuf::from,
+    )
+}
+
+impl World {
+    /// Starts a fake Workspace with so many users and mails.
+    pub async fn start(users: usize, messages: usize, seed: u64) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let mut options = fake_workspace::Options::new(folder.path().join("google"));
+        options.users = users;
+        options.messages = messages;
+        options.seed = seed;
+        let workspace = fake_workspace::Server::start(options)
+            .await
+            .expect("the fake Workspace starts");
+        for part in ["state", "archive", "jsonl"] {
+            std::fs::create_dir_all(folder.path().join(part)).expect("a folder can be made");
+        }
+        Self {
+            folder,
+            workspace,
+            daemon: None,
+        }
+    }
+
+    /// A path in the world's folder.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Runs an operation of the fake Workspace.
+    pub fn google(&self, op: &str, question: &Value) -> Value {
+        self.workspace
+            .admin(op, question)
+            .expect("the fake Workspace carries it out")
+    }
+
+    /// Writes a config for all users with the sinks `archive` and `jsonl`.
+    pub fn configure(&self) {
+        let mut text = format!(
+            "[google]\nservice_account_key = \"file:{}\"\nendpoint = \"{}\"\n\
+             [sync]\nsince = \"all\"\npoll_interval = \"200ms\"\n[plugins]\ndir = \"{}\"\n",
+            self.workspace.key_path().display(),
+            self.workspace.base(),
+            plugins().display(),
+        );
+        for user in self.workspace.users() {
+            text.push_str(&format!("[[users]]\nemail = \"{user}\"\n"));
+        }
+        for sink in ["archive", "jsonl"] {
+            text.push_str(&format!(
+                "[sinks.{sink}]\nplugin = \"{sink}.wasm\"\n[sinks.{sink}.grants]\n\
+                 dirs = [{{ guest = \"/out\", host = \"{}\", mode = \"rw\" }}]\n",
+                self.path(sink).display()
+            ));
+        }
+        std::fs::write(self.path("nuncio.toml"), text).expect("the config can be written");
+    }
+
+    fn nuncio(&self) -> Command {
+        let mut command = Command::new(binary("nuncio"));
+        command
+            .arg("--config")
+            .arg(self.path("nuncio.toml"))
+            .arg("--state-dir")
+            .arg(self.path("state"))
+            .arg("--socket")
+            .arg(self.path("admin.sock"))
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Runs one command: exit code, stdout, stderr.
+    pub fn run(&self, arguments: &[&str]) -> (i32, String, String) {
+        let output = self
+            .nuncio()
+            .args(arguments)
+            .output()
+            .expect("nuncio can be run");
+        (
+            output.status.code().unwrap_or(-1),
+            String::from_utf8_lossy(&output.stdout).into_owned(),
+            String::from_utf8_lossy(&output.stderr).into_owned(),
+        )
+    }
+
+    /// Starts the daemon.
+    pub fn start_daemon(&mut self) {
+        let log = std::fs::File::options()
+            .create(true)
+            .append(true)
+            .open(self.path("nuncio.log"))
+            .expect("the log can be made");
+        self.daemon = Some(
+            self.nuncio()
+                .arg("run")
+                .stderr(log)
+                .spawn()
+                .expect("nuncio can be started"),
+        );
+    }
+
+    /// Ends the daemon without warning, as a power cut would.
+    pub fn kill_daemon(&mut self) {
+        if let Some(mut daemon) = self.daemon.take() {
+            daemon.kill().expect("a child can be killed");
+            daemon.wait().expect("a killed child ends");
+        }
+    }
+
+    /// The daemon's status; none while it does not answer.
+    pub fn status(&self) -> Option<Value> {
+        let (code, out, _) = self.run(&["status", "--json"]);
+        (code == 0).then(|| serde_json::from_str(&out).expect("status is JSON"))
+    }
+
+    /// Waits until `is_there` holds of the status; panics with what it saw last.
+    pub async fn wait(&self, what: &str, is_there: impl Fn(&Value) -> bool) -> Value {
+        let deadline = Instant::now() + Duration::from_secs(120);
+        let mut last = json!(null);
+        while Instant::now() < deadline {
+            if let Some(status) = self.status() {
+                if is_there(&status) {
+                    return status;
+                }
+                last = status;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        let log = std::fs::read_to_string(self.path("nuncio.log")).unwrap_or_default();
+        panic!("{what} did not happen; last status: {last:#}\nlog:\n{log}");
+    }
+
+    /// Sorted file names and contents of a user's Maildir, by message id.
+    pub fn maildir(&self, key: &str) -> std::collections::BTreeMap<String, Vec<u8>> {
+        let folder = self.path("archive").join(key).join("cur");
+        let Ok(entries) = std::fs::read_dir(folder) else {
+            return Default::default();
+        };
+        entries
+            .map(|entry| {
+                let path = entry.expect("a folder can be read").path();
+                let name = path
+                    .file_name()
+                    .unwrap_or_default()
+                    .to_string_lossy()
+                    .into_owned();
+                let id = name.split(':').next().unwrap_or_default().to_owned();
+                (id, std::fs::read(path).expect("a mail can be read"))
+            })
+            .collect()
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        if let Some(mut daemon) = self.daemon.take() {
+            drop(daemon.kill());
+            drop(daemon.wait());
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! Promises of the whole, kept by the real binary with the fake Workspace and real plugins.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use nuncio_tests::World;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+
+fn hex(bytes: &[u8]) -> String {
+    Sha256::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+/// Message id to the hash of its bytes, as a fresh full listing gives it.
+fn truth(world: &World, user: &str) -> BTreeMap<String, String> {
+    let truth = world.google("truth", &json!({ "user": user }));
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let messages = truth["messages"].as_array().unwrap().iter();
+    messages
+        .map(|message| (text(&message["id"]), text(&message["sha256"])))
+        .collect()
+}
+
+fn archived(world: &World, user: &str) -> BTreeMap<String, String> {
+    world
+        .maildir(user)
+        .into_iter()
+        .map(|(id, bytes)| (id, hex(&bytes)))
+        .collect()
+}
+
+fn is_settled(world: &World, status: &Value) -> bool {
+    let live = status["users"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .all(|user| user["state"] == "live");
+    let delivered = status["sinks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .all(|sink| sink["pending"] == 0);
+    let users = world.workspace.users();
+    live && delivered
+        && users
+            .iter()
+            .all(|user| archived(world, user) == truth(world, user))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn churn_expiry_and_kills_end_at_googles_truth() {
+    let mut world = World::start(5, 500, 7).await;
+    world.configure();
+    let users: Vec<String> = world
+        .workspace
+        .users()
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    for round in 0..6u64 {
+        world.start_daemon();
+        world.wait("an answer", |_| true).await;
+        for user in &users {
+            world.google(
+                "churn",
+                &json!({ "user": user, "seed": round, "rounds": 5 }),
+            );
+        }
+        if round == 2 {
+            world.google("history.expire", &json!({ "user": users[0] }));
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50 + 100 * round)).await;
+        world.kill_daemon();
+    }
+    world.start_daemon();
+    world
+        .wait("the truth", |status| is_settled(&world, status))
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn three_errors_in_a_config_are_three_messages() {
+    let world = World::start(1, 1, 1).await;
+    std::fs::write(
+        world.path("nuncio.toml"),
+        "[google]\nservice_acount_key = \"file:/k\"\nmode = \"per_user\"\n[sync]\nsince = \"soon\"\n",
+    )
+    .unwrap();
+    let (code, _, said) = world.run(&["check"]);
+    assert_eq!(code, 78, "{said}");
+    assert!(said.matches("error[CFG").count() >= 3, "{said}");
+}

@@ -6,7 +6,7 @@ use crate::error::Fault;
 use nuncio_model::{FeedId, IndexRow, ItemId, LabelSet, StoreError, ThreadId};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-/// The columns, in the order that [`row_of`] reads them.
+/// The columns, in the order that `row_of` reads them.
 const SELECT: &str = "SELECT i.item, i.ord, i.hash, l.labels, i.thread, i.generation
                       FROM items i CROSS JOIN label_sets l ON l.id = i.label_set";
 

@@ -52,7 +52,6 @@
 //! # fn main() {}
 //! ```
 
-mod allocator;
 pub mod bindings;
 pub mod blob;
 pub mod clock;

@@ -34,11 +34,7 @@ fn nothing_acknowledged_is_lost_through_kill_9() {
         runtime.block_on(child(Path::new(&dir)));
         return;
     }
-    let n_rounds = match std::env::var("NUNCIO_SOAK").as_deref() {
-        Ok("medium") => 40,
-        Ok("long") => 200,
-        _ => 10,
-    };
+    let n_rounds = n_cases(10);
     let seed = 7;
     let mut random = fastrand::Rng::with_seed(seed);
     let dir = tempfile::tempdir().unwrap();

@@ -129,6 +129,15 @@ impl Fixture {
     }
 }
 
+/// How many cases or rounds a long test does: few by default, more in CI, as `NUNCIO_SOAK` says.
+pub(crate) fn n_cases(short: u32) -> u32 {
+    match std::env::var("NUNCIO_SOAK").as_deref() {
+        Ok("medium") => short * 4,
+        Ok("long") => short * 20,
+        _ => short,
+    }
+}
+
 pub(crate) async fn open(
     dir: &Path,
     max_bytes: u64,

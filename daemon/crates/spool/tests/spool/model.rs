@@ -524,7 +524,7 @@ async fn compare(fixture: &Fixture, oracle: &Oracle, feeds: &[FeedId], after: &C
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: n_cases(48), max_shrink_iters: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn the_spool_agrees_with_its_model(commands in proptest::collection::vec(command(), 1..60)) {

@@ -10,7 +10,7 @@ use crate::{feeds, sinks};
 use nuncio_config::Config;
 use nuncio_dispatch::Blobs;
 use nuncio_google::{Endpoint, Google, Key, Limits};
-use nuncio_model::{Chain, Clock, SystemClock};
+use nuncio_model::{Chain, Clock, StoreError, SystemClock};
 use nuncio_plugin_host::{Engine, EngineOptions};
 use nuncio_sources::Store;
 use nuncio_spool::Spool;
@@ -23,6 +23,9 @@ use tokio_util::sync::CancellationToken;
 
 /// Everything has ended by then, in order or cut off.
 const SHUTDOWN: Duration = Duration::from_secs(20);
+
+/// How often the spool is cleared of what is too old; its terms are days.
+const HOUSEKEEPING: Duration = Duration::from_secs(60 * 60);
 
 /// Feeds stop reading quickly; the rest of the deadline belongs to deliveries under way.
 const SHUTDOWN_FEEDS: Duration = Duration::from_secs(5);
@@ -102,7 +105,7 @@ impl App {
         let sink_handles = sinks::start(loaded, &shared, &mut sink_tree)
             .await
             .map_err(broken)?;
-        let shared = Arc::new(feeds::Shared {
+        let shared = nuncio_sources::gmail::Shared {
             directory: config
                 .google
                 .admin
@@ -112,11 +115,12 @@ impl App {
             store: ports as Arc<dyn Store>,
             people: Arc::new(config.people()),
             clock: Arc::clone(&clock),
-            content,
-        });
-        let feed_handles = feeds::start(&config, &shared, &mut feed_tree);
+            claims: Arc::default(),
+        };
+        let feed_handles = feeds::start(&config, content, &shared, &mut feed_tree);
         let daemon = Arc::new(Daemon {
-            config_hash: hash_of(&common.config),
+            config_file: common.config.clone(),
+            config_hash: hash_of(&common.config).unwrap_or_default(),
             config_loaded_at: clock.now_ms(),
             users: config
                 .users
@@ -126,6 +130,10 @@ impl App {
             feeds: feed_handles,
             sinks: sink_handles,
             spool: spool.clone(),
+        });
+        let housed = spool.clone();
+        admin_tree.spawn("housekeeping".to_owned(), move |stop| {
+            keep_house(housed.clone(), Arc::clone(&clock), stop)
         });
         let mut listener = Some(listener);
         let socket = common.socket();
@@ -230,12 +238,36 @@ fn google(config: &Config, clock: &Arc<dyn Clock>) -> Result<Google, Failure> {
     })
 }
 
-fn hash_of(config: &std::path::Path) -> String {
-    let bytes = std::fs::read(config).unwrap_or_default();
-    Sha256::digest(bytes)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+/// SHA-256 of the config file; none if it cannot be read.
+pub(crate) fn hash_of(config: &std::path::Path) -> Option<String> {
+    let bytes = std::fs::read(config).ok()?;
+    Some(
+        Sha256::digest(bytes)
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect(),
+    )
+}
+
+/// Once in a while removes what the spool need not keep any longer.
+async fn keep_house(
+    spool: Spool,
+    clock: Arc<dyn Clock>,
+    stop: CancellationToken,
+) -> Result<(), StoreError> {
+    loop {
+        let purged = spool.purge(clock.now_ms()).await?;
+        if purged.n_open > 0 {
+            tracing::warn!(
+                n_dead_letters = purged.n_open,
+                "dead letters were purged unseen"
+            );
+        }
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            () = tokio::time::sleep(HOUSEKEEPING) => {}
+        }
+    }
 }
 
 fn broken(error: nuncio_model::StoreError) -> Failure {

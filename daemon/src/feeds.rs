@@ -3,10 +3,9 @@
 
 use crate::supervisor::Tree;
 use nuncio_config::{Config, Since};
-use nuncio_google::{Directory, Google};
-use nuncio_model::{Address, Clock, Content, People};
-use nuncio_sources::gmail::{MailCommand, MailFeed, MailOptions};
-use nuncio_sources::{FeedHealth, Store};
+use nuncio_model::{Address, Content};
+use nuncio_sources::FeedHealth;
+use nuncio_sources::gmail::{MailCommand, MailFeed, MailOptions, Shared};
 use std::sync::Arc;
 use tokio::sync::{Mutex, mpsc, watch};
 
@@ -35,24 +34,14 @@ impl FeedHandle {
     }
 }
 
-/// What all feeds share.
-pub(crate) struct Shared {
-    /// Google.
-    pub google: Google,
-    /// The Directory, if an administrator is configured.
-    pub directory: Option<Directory>,
-    /// The store.
-    pub store: Arc<dyn Store>,
-    /// Who is who.
-    pub people: Arc<People>,
-    /// The time.
-    pub clock: Arc<dyn Clock>,
-    /// The most that any sink wants.
-    pub content: Content,
-}
-
-/// Starts a feed for each account of each user that is to be synced.
-pub(crate) fn start(config: &Config, shared: &Arc<Shared>, tree: &mut Tree) -> Vec<FeedHandle> {
+/// Starts a feed for each account of each user that is to be synced. `content` is the most that
+/// any sink wants.
+pub(crate) fn start(
+    config: &Config,
+    content: Content,
+    shared: &Shared,
+    tree: &mut Tree,
+) -> Vec<FeedHandle> {
     let mut handles = Vec::new();
     for user in config.users.iter().filter(|user| user.sync) {
         for account in &user.accounts {
@@ -66,15 +55,15 @@ pub(crate) fn start(config: &Config, shared: &Arc<Shared>, tree: &mut Tree) -> V
                     Since::Within(duration) => Some(duration),
                 },
                 include_spam_trash: config.sync.include_spam_trash,
-                content: shared.content,
+                content,
             };
-            handles.push(start_one(options, Arc::clone(shared), tree));
+            handles.push(start_one(options, shared.clone(), tree));
         }
     }
     handles
 }
 
-fn start_one(options: MailOptions, shared: Arc<Shared>, tree: &mut Tree) -> FeedHandle {
+fn start_one(options: MailOptions, shared: Shared, tree: &mut Tree) -> FeedHandle {
     let (health_sender, health) = watch::channel(FeedHealth::default());
     let (commands, receiver) = mpsc::channel(MAX_COMMANDS);
     // A feed that starts again after a panic goes on with the same channel.
@@ -86,15 +75,7 @@ fn start_one(options: MailOptions, shared: Arc<Shared>, tree: &mut Tree) -> Feed
         commands,
     };
     tree.spawn(format!("feed gmail {}", options.address), move |stop| {
-        let feed = MailFeed::new(
-            options.clone(),
-            shared.google.clone(),
-            shared.directory.clone(),
-            Arc::clone(&shared.store),
-            Arc::clone(&shared.people),
-            Arc::clone(&shared.clock),
-            health_sender.clone(),
-        );
+        let feed = MailFeed::new(options.clone(), shared.clone(), health_sender.clone());
         let receiver = Arc::clone(&receiver);
         async move {
             let mut commands = receiver.lock_owned().await;

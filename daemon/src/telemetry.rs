@@ -39,4 +39,12 @@ pub(crate) fn start(format: LogFormat) {
     if started.is_err() {
         tracing::debug!("logging was started before");
     }
+    // A panic's message may quote what it stumbled over, which may be mail: only its place is
+    // logged.
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic
+            .location()
+            .map_or_else(String::new, ToString::to_string);
+        tracing::error!(place, "panic, which is a bug; please report the place");
+    }));
 }

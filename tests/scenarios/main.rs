@@ -93,3 +93,69 @@ async fn three_errors_in_a_config_are_three_messages() {
     assert_eq!(code, 78, "{said}");
     assert!(said.matches("error[CFG").count() >= 3, "{said}");
 }
+
+/// The state of the user's feed.
+fn state(status: &Value, user: &str) -> String {
+    let users = status["users"].as_array().unwrap();
+    let user = users.iter().find(|shown| shown["email"] == user).unwrap();
+    user["state"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_suspended_user_stops_nobody_and_comes_back_whole() {
+    let mut world = World::start(3, 150, 11).await;
+    world.configure();
+    let users: Vec<String> = world
+        .workspace
+        .users()
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    world.google("user.suspend", &json!({ "user": users[1] }));
+    world.start_daemon();
+    let others = [&users[0], &users[2]];
+    let status = world
+        .wait("the others are synced", |status| {
+            state(status, &users[1]) == "disabled"
+                && others
+                    .iter()
+                    .all(|user| archived(&world, user) == truth(&world, user))
+        })
+        .await;
+    let error = &status["users"][1]["accounts"][0]["feeds"][0]["error"];
+    assert!(
+        error["hint"].as_str().unwrap().contains("suspended"),
+        "{error}"
+    );
+    assert_eq!(
+        status["failed_items"], 0,
+        "a row of refusals is a state, not failed items"
+    );
+    world.google("user.restore", &json!({ "user": users[1] }));
+    world
+        .wait("all are synced", |status| is_settled(&world, status))
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bad_messages_alone_in_a_page_do_not_hold_up_the_feed() {
+    let mut world = World::start(1, 40, 12).await;
+    world.configure();
+    let user = world.workspace.users()[0].to_string();
+    world.start_daemon();
+    world
+        .wait("the first sync", |status| is_settled(&world, status))
+        .await;
+    world.google(
+        "fault.on",
+        &json!({ "user": user, "method": "gmail.users.messages.get", "status": 400, "reason": "invalidArgument" }),
+    );
+    for n in 0..3 {
+        let text = format!("From: a@b.example\r\nMessage-ID: <{n}@b.example>\r\n\r\n{n}\r\n");
+        world.google("gmail.insert", &json!({ "user": user, "text": text }));
+    }
+    let status = world
+        .wait("three failed items", |status| status["failed_items"] == 3)
+        .await;
+    assert_eq!(state(&status, &user), "live");
+}

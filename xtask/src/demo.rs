@@ -248,7 +248,11 @@ async fn ask(folder: &Path, config: &Path) -> anyhow::Result<Option<Status>> {
         .stderr(Stdio::null())
         .output()
         .await?;
-    output.status.success().then(|| Status::parse(&output.stdout)).transpose()
+    output
+        .status
+        .success()
+        .then(|| Status::parse(&output.stdout))
+        .transpose()
 }
 
 fn socket(folder: &Path) -> PathBuf {

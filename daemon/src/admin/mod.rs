@@ -13,6 +13,8 @@ use nuncio_spool::Spool;
 
 /// What the API looks at.
 pub(crate) struct Daemon {
+    /// The config file.
+    pub config_file: std::path::PathBuf,
     /// SHA-256 of the config file in force.
     pub config_hash: String,
     /// When it was loaded, milliseconds since 1970.

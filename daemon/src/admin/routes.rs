@@ -72,7 +72,8 @@ async fn status(State(daemon): State<Arc<Daemon>>) -> Result<Json<wire::Status>,
         config: wire::Config {
             hash: daemon.config_hash.clone(),
             loaded_at: time(daemon.config_loaded_at).unwrap_or_default(),
-            stale: false,
+            stale: crate::app::hash_of(&daemon.config_file).as_deref()
+                != Some(daemon.config_hash.as_str()),
             held: false,
         },
         users,

@@ -322,11 +322,15 @@ impl Dispatch {
             .iter()
             .find_map(|settlement| settlement.pause.clone());
         if let Some(wait) = pause {
-            self.pause(
-                wait.after
-                    .unwrap_or_default()
-                    .min(self.options.retry.max_delay),
-            );
+            // A sink that gets nowhere and names no time must not be asked in a tight loop.
+            let progressed = settlements
+                .iter()
+                .any(|settlement| settlement.position.is_some());
+            let wait = match wait.after {
+                Some(after) if progressed => after.min(self.options.retry.max_delay),
+                after => self.options.retry.delay(1, after),
+            };
+            self.pause(wait);
         }
         let now = Instant::now();
         let now_ms = self.clock.now_ms();

@@ -157,6 +157,9 @@ pub enum Op {
     },
     /// The item could not be had; keep it as a failed item.
     Fail(Failure),
+    /// Google's order began anew (another mailbox under the same address): orders known so far
+    /// mean nothing any more, so every row counts as older than anything to come.
+    ForgetOrders,
     /// A failed item is settled.
     Settle {
         /// The item.

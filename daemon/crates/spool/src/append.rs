@@ -78,6 +78,7 @@ enum Step {
         item: String,
     },
     Fail(nuncio_model::Failure),
+    ForgetOrders,
     Settle {
         item: String,
     },
@@ -200,6 +201,7 @@ impl Step {
                 item: item.as_str().to_owned(),
             },
             Op::Fail(failure) => Step::Fail(failure),
+            Op::ForgetOrders => Step::ForgetOrders,
             Op::Settle { item } => Step::Settle {
                 item: item.as_str().to_owned(),
             },
@@ -212,7 +214,7 @@ impl Step {
                 body.bytes.len() + blobs.iter().map(|blob| blob.bytes.len()).sum::<usize>()
             }
             Step::Labels { body, .. } | Step::Delete { body, .. } => body.bytes.len(),
-            Step::Mark { .. } | Step::Fail(_) | Step::Settle { .. } => 0,
+            Step::Mark { .. } | Step::Fail(_) | Step::ForgetOrders | Step::Settle { .. } => 0,
         };
         content + ROW_BYTES
     }
@@ -310,6 +312,14 @@ impl FeedWriter<'_> {
                 if let Some(known) = self.known(failure.item.as_str())? {
                     self.mark(failure.item.as_str(), &known)?;
                 }
+                Ok(OpResult::Indexed)
+            }
+            Step::ForgetOrders => {
+                let conn = &self.state.conn;
+                conn.prepare_cached("UPDATE items SET ord = 0 WHERE feed = ?1")?
+                    .execute([self.feed])?;
+                conn.prepare_cached("DELETE FROM tombstones WHERE feed = ?1")?
+                    .execute([self.feed])?;
                 Ok(OpResult::Indexed)
             }
             Step::Settle { item } => {

@@ -30,6 +30,14 @@ pub(crate) enum Error {
         /// What Google says.
         mailbox: String,
     },
+    /// Two configured addresses are one mailbox.
+    #[error("{address} is the same mailbox as {other}, which is read already")]
+    SameMailbox {
+        /// The configured address.
+        address: String,
+        /// The one that reads the mailbox.
+        other: String,
+    },
     /// A listing or history that cannot be read in part, so that going on would lose something.
     #[error("{what} of Google's answer could not be read")]
     Unreadable {
@@ -44,7 +52,9 @@ impl Error {
             Error::Google(error) => error.next(),
             Error::Store(StoreError::Full(_)) => Next::RetryAfter(FULL_WAIT),
             Error::Store(StoreError::Failed(_) | StoreError::Closed) => Next::Stop,
-            Error::UnknownUser { .. } | Error::OtherMailbox { .. } => Next::Reauthorize,
+            Error::UnknownUser { .. } | Error::OtherMailbox { .. } | Error::SameMailbox { .. } => {
+                Next::Reauthorize
+            }
             Error::Unreadable { .. } => Next::Backoff,
         }
     }
@@ -57,6 +67,7 @@ impl Error {
             Error::UnknownUser { .. } => "SRC001",
             Error::OtherMailbox { .. } => "SRC002",
             Error::Unreadable { .. } => "SRC003",
+            Error::SameMailbox { .. } => "SRC004",
         }
     }
 
@@ -77,6 +88,9 @@ impl Error {
             }
             Error::OtherMailbox { mailbox, .. } => {
                 format!("name the primary address {mailbox} in `accounts`, this one in `aliases`")
+            }
+            Error::SameMailbox { address, .. } => {
+                format!("take {address} out of `accounts`; as an alias it still names the user")
             }
             Error::Unreadable { .. } => "it is tried again; report it if it stays".into(),
         }

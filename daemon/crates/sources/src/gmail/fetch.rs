@@ -14,6 +14,9 @@ const MAX_BATCH_BYTES: usize = 16 * 1024 * 1024;
 /// So many failures without one success mean that the mailbox has a problem, not the message.
 const N_ROW: usize = 3;
 
+/// After so many faults of the feed in a row, failures are taken as the messages' own.
+const N_PATIENT: u32 = 5;
+
 /// What became of one message.
 pub(crate) enum Fetched {
     /// It is here.
@@ -67,7 +70,7 @@ pub(crate) async fn fetch(gmail: &Gmail, ids: &[ItemId]) -> Batch {
         }
     }
     drop(calls);
-    halt_on_a_row(batch)
+    batch
 }
 
 /// A message's own trouble: Google answered, but not with the message, and waiting for a rate
@@ -100,16 +103,40 @@ fn is_of_one_message(error: &Error) -> bool {
     }
 }
 
-/// Several failures in a row without a success are a state of the feed (a suspended user's mails
-/// are listed, yet each get is refused), so none of them becomes a failed item.
-fn halt_on_a_row(mut batch: Batch) -> Batch {
-    let n_failed = batch
-        .fetched
-        .iter()
-        .filter(|(_, f)| matches!(f, Fetched::Failed(_)))
-        .count();
-    if batch.halted.is_none() && n_failed >= N_ROW && n_failed == batch.fetched.len() {
-        batch.halted = batch
+/// Whether failures of several messages may mean that the mailbox has a problem.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Judged {
+    /// New messages: a row of failures is a state of the feed.
+    Together,
+    /// Messages that have failed before: each for itself, or three of them that fail for ever
+    /// would hold up the feed.
+    OneByOne,
+}
+
+impl Batch {
+    /// Several failures without a success are a state of the feed, so none of them becomes a
+    /// failed item: a suspended user's mails are listed, yet each get is refused. A refusal of
+    /// the user is always taken so; a fault of Google's only for a while, since it may as well
+    /// be that all of these messages are bad; a refusal of the request itself never.
+    pub(crate) fn halt_on_a_row(&mut self, n_faults: u32) {
+        let failed: Vec<&Error> = self
+            .fetched
+            .iter()
+            .filter_map(|(_, fetched)| match fetched {
+                Fetched::Failed(error) => Some(error),
+                Fetched::Message(_) | Fetched::Gone => None,
+            })
+            .collect();
+        let is_row = failed.len() >= N_ROW && failed.len() == self.fetched.len();
+        let is_state = failed.iter().any(|error| match error.next() {
+            Next::Reauthorize => true,
+            Next::Backoff => n_faults < N_PATIENT,
+            Next::Reject | Next::RetryAfter(_) | Next::Resync | Next::Stop => false,
+        });
+        if self.halted.is_some() || !is_row || !is_state {
+            return;
+        }
+        self.halted = self
             .fetched
             .drain(..)
             .find_map(|(_, fetched)| match fetched {
@@ -117,5 +144,4 @@ fn halt_on_a_row(mut batch: Batch) -> Batch {
                 Fetched::Message(_) | Fetched::Gone => None,
             });
     }
-    batch
 }

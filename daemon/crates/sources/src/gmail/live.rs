@@ -1,7 +1,7 @@
 //! The live position: reads Gmail's history page by page and appends what follows from it
 //! together with the position, so that neither is ever there without the other.
 
-use super::fetch::{Fetched, fetch};
+use super::fetch::{Fetched, Judged, fetch};
 use super::fold::{Event, Step, What, fold};
 use super::{Error, MailFeed, Mailbox, label_names};
 use nuncio_google::HistoryPage;
@@ -62,13 +62,12 @@ impl MailFeed {
             Err(error) => return Err(error.into()),
         };
         if page.history_id.is_some_and(|newest| newest < cursor) {
-            // The mailbox is another one than that which gave us the position.
-            self.begin_walk(
-                mailbox,
-                Origin::Resync,
-                Some("the mailbox's history went back"),
-            )
-            .await?;
+            // The mailbox is another one than that which gave us the position, and so are the
+            // orders in the index.
+            let reason = Some("the mailbox's history went back");
+            let ops = vec![Op::ForgetOrders];
+            self.begin_walk_with(mailbox, Origin::Resync, reason, ops)
+                .await?;
             return Ok(true);
         }
         let unreadable: Option<Vec<ItemId>> = page.bad.iter().map(|bad| bad.id.clone()).collect();
@@ -153,7 +152,9 @@ impl MailFeed {
         // page of new mail is fetched whole; memory is bounded by cutting the page into parts
         // that are appended without the position first.
         while !wanted.is_empty() {
-            let (mut new_ops, n_done) = self.fetched(mailbox, &wanted, Origin::Live).await?;
+            let (mut new_ops, n_done) = self
+                .fetched(mailbox, &wanted, Origin::Live, Judged::Together)
+                .await?;
             wanted.drain(..n_done);
             ops.append(&mut new_ops);
             if !wanted.is_empty() {
@@ -192,8 +193,12 @@ impl MailFeed {
         mailbox: &mut Mailbox,
         wanted: &[ItemId],
         origin: Origin,
+        judged: Judged,
     ) -> Result<(Vec<Op>, usize), Error> {
-        let batch = fetch(&mailbox.gmail, wanted).await;
+        let mut batch = fetch(&mailbox.gmail, wanted).await;
+        if judged == Judged::Together {
+            batch.halt_on_a_row(self.n_faults);
+        }
         let n_done = batch.fetched.len();
         if n_done == 0 {
             return match batch.halted {
@@ -257,7 +262,9 @@ impl MailFeed {
             .iter()
             .map(|failed| failed.failure.item.clone())
             .collect();
-        let (mut ops, n_done) = self.fetched(mailbox, &wanted, Origin::Live).await?;
+        let (mut ops, n_done) = self
+            .fetched(mailbox, &wanted, Origin::Live, Judged::OneByOne)
+            .await?;
         for (op, failed) in ops.iter_mut().zip(&due[..n_done]) {
             if let Op::Fail(failure) = op {
                 let wait = FAILED_FIRST_WAIT_MS << failed.n_attempts.min(16);

@@ -19,11 +19,12 @@ use error::Error;
 use fold::Scope;
 use nuncio_google::{Directory, Gmail, Google};
 use nuncio_model::{
-    AccountKey, Address, Chain, Clock, Content, Feed, FeedSpec, LabelNames, Next, Origin, People,
-    Source, StoreError, Walk, WalkPhase,
+    AccountKey, Address, Chain, Clock, Content, Feed, FeedId, FeedSpec, LabelNames, Next, Origin,
+    People, Source, StoreError, Walk, WalkPhase,
 };
 use scribe::Scribe;
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
@@ -68,6 +69,23 @@ pub enum MailCommand {
     Nudge,
 }
 
+/// What all mail feeds share. Clones are cheap.
+#[derive(Clone)]
+pub struct Shared {
+    /// Google.
+    pub google: Google,
+    /// The Directory, if an administrator is configured.
+    pub directory: Option<Directory>,
+    /// The store.
+    pub store: Arc<dyn Store>,
+    /// Who is who.
+    pub people: Arc<People>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Which address reads which mailbox.
+    pub claims: Arc<Claims>,
+}
+
 /// One mailbox.
 pub struct MailFeed {
     options: MailOptions,
@@ -77,6 +95,29 @@ pub struct MailFeed {
     people: Arc<People>,
     clock: Arc<dyn Clock>,
     health: watch::Sender<FeedHealth>,
+    claims: Arc<Claims>,
+    /// Failed steps since the last good one.
+    n_faults: u32,
+}
+
+/// Which address reads which feed: two names of one mailbox must not be read by two tasks, since
+/// all rules of order hold within one.
+#[derive(Debug, Default)]
+pub struct Claims(Mutex<HashMap<FeedId, Address>>);
+
+impl Claims {
+    /// Claims a feed; the same address may do so again.
+    fn claim(&self, feed: FeedId, address: &Address) -> Result<(), Error> {
+        let mut claims = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let holder = claims.entry(feed).or_insert_with(|| address.clone());
+        if holder == address {
+            return Ok(());
+        }
+        Err(Error::SameMailbox {
+            address: address.to_string(),
+            other: holder.to_string(),
+        })
+    }
 }
 
 /// A connected mailbox.
@@ -108,15 +149,15 @@ enum Progress {
 
 impl MailFeed {
     /// A feed that is not started yet.
-    pub fn new(
-        options: MailOptions,
-        google: Google,
-        directory: Option<Directory>,
-        store: Arc<dyn Store>,
-        people: Arc<People>,
-        clock: Arc<dyn Clock>,
-        health: watch::Sender<FeedHealth>,
-    ) -> Self {
+    pub fn new(options: MailOptions, shared: Shared, health: watch::Sender<FeedHealth>) -> Self {
+        let Shared {
+            google,
+            directory,
+            store,
+            people,
+            clock,
+            claims,
+        } = shared;
         Self {
             options,
             google,
@@ -125,6 +166,8 @@ impl MailFeed {
             people,
             clock,
             health,
+            claims,
+            n_faults: 0,
         }
     }
 
@@ -141,7 +184,6 @@ impl MailFeed {
         stop: CancellationToken,
     ) -> Result<(), StoreError> {
         let mut mailbox: Option<Box<Mailbox>> = None;
-        let mut n_faults = 0u32;
         while !stop.is_cancelled() {
             let step = tokio::select! {
                 () = stop.cancelled() => break,
@@ -149,17 +191,17 @@ impl MailFeed {
             };
             let wait = match step {
                 Ok(progress) => {
-                    n_faults = 0;
+                    self.n_faults = 0;
                     self.settle(mailbox.as_deref(), &progress)
                 }
                 Err(error) => {
                     let error = self.survivable(error, &stop)?;
-                    n_faults += 1;
+                    self.n_faults = self.n_faults.saturating_add(1);
                     // In doubt a half-read page is read again.
                     if let Some(mailbox) = &mut mailbox {
                         mailbox.history = None;
                     }
-                    self.fault(&error, n_faults)
+                    self.fault(&error, self.n_faults)
                 }
             };
             let command = tokio::select! {
@@ -236,6 +278,7 @@ impl MailFeed {
             collection: String::new(),
         };
         let feed = self.store.open_feed(spec, floor).await?;
+        self.claims.claim(feed.id, &self.options.address)?;
         self.health.send_modify(|health| {
             health.account_key = Some(account.key.as_str().to_owned());
             health.feed = Some(feed.id.0);
@@ -266,6 +309,7 @@ impl MailFeed {
             self.begin_walk(&mut mailbox, Origin::Backfill, None)
                 .await?;
         }
+        self.publish_count(&mailbox).await?;
         tracing::info!(
             account = %self.options.address,
             source = "gmail",

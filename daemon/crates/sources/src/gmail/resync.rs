@@ -244,13 +244,14 @@ impl MailFeed {
         let ops = rows
             .iter()
             .map(|row| {
+                // With its own order: should it show up again, any state of it is newer.
                 let cause = causes
                     .get(&row.item)
                     .copied()
                     .unwrap_or(DeleteCause::Unknown);
                 mailbox
                     .scribe
-                    .delete(&row.item, &row.thread, walk.baseline, cause, Origin::Resync)
+                    .delete(&row.item, &row.thread, row.order, cause, Origin::Resync)
             })
             .collect();
         // Once begun, the rest is not held: the share shrinks with every step.

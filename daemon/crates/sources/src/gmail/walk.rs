@@ -3,6 +3,7 @@
 //! already read is known and not read again.
 
 use super::error::status;
+use super::fetch::Judged;
 use super::{Error, MailFeed, Mailbox, Progress};
 use nuncio_google::ListMessages;
 use nuncio_model::{Append, Cursor, ItemId, Op, Origin, Walk, WalkPhase};
@@ -42,6 +43,18 @@ impl MailFeed {
         origin: Origin,
         reason: Option<&str>,
     ) -> Result<(), Error> {
+        self.begin_walk_with(mailbox, origin, reason, Vec::new())
+            .await
+    }
+
+    /// As [`MailFeed::begin_walk`], with steps in the same transaction.
+    pub(super) async fn begin_walk_with(
+        &mut self,
+        mailbox: &mut Mailbox,
+        origin: Origin,
+        reason: Option<&str>,
+        ops: Vec<Op>,
+    ) -> Result<(), Error> {
         let profile = mailbox.gmail.profile().await?;
         let generation = self.store.next_generation(mailbox.feed.id).await?;
         let walk = Walk {
@@ -66,7 +79,7 @@ impl MailFeed {
         self.store
             .append(Append {
                 feed: mailbox.feed.id,
-                ops: Vec::new(),
+                ops,
                 cursor: Some(cursor.clone()),
                 walk: Some(Some(walk.clone())),
             })
@@ -98,7 +111,9 @@ impl MailFeed {
                 .take(n_chunk)
                 .cloned()
                 .collect();
-            let (ops, n_done) = self.fetched(mailbox, &wanted, origin).await?;
+            let (ops, n_done) = self
+                .fetched(mailbox, &wanted, origin, Judged::Together)
+                .await?;
             self.append(mailbox, ops, None).await?;
             mailbox.listed.unread.drain(..n_done);
         }

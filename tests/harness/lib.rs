@@ -1,6 +1,12 @@
 //! The harness of the process-level tests: starts the fake Workspace and the real daemon in a
 //! temporary folder, asks both, and waits on states. What is to be true is in the scenarios.
 
+mod kill;
+mod soak;
+
+pub use kill::{Aim, Hit, Moment};
+pub use soak::soak;
+
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -41,11 +47,17 @@ fn plugins() -> PathBuf {
 impl World {
     /// Starts a fake Workspace with so many users and mails.
     pub async fn start(users: usize, messages: usize, seed: u64) -> Self {
+        Self::start_with(|options| {
+            (options.users, options.messages, options.seed) = (users, messages, seed);
+        })
+        .await
+    }
+
+    /// Starts a fake Workspace with these options.
+    pub async fn start_with(set: impl FnOnce(&mut fake_workspace::Options)) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         let mut options = fake_workspace::Options::new(folder.path().join("google"));
-        options.users = users;
-        options.messages = messages;
-        options.seed = seed;
+        set(&mut options);
         let workspace = fake_workspace::Server::start(options)
             .await
             .expect("the fake Workspace starts");
@@ -62,6 +74,15 @@ impl World {
     /// A path in the world's folder.
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
+    }
+
+    /// The addresses of all users of the Workspace.
+    pub fn users(&self) -> Vec<String> {
+        self.workspace
+            .users()
+            .iter()
+            .map(ToString::to_string)
+            .collect()
     }
 
     /// Runs an operation of the fake Workspace.
@@ -91,6 +112,14 @@ impl World {
             ));
         }
         std::fs::write(self.path("nuncio.toml"), text).expect("the config can be written");
+    }
+
+    /// Adds lines to the end of the config.
+    pub fn append_config(&self, text: &str) {
+        let path = self.path("nuncio.toml");
+        let mut config = std::fs::read_to_string(&path).expect("the config can be read");
+        config.push_str(text);
+        std::fs::write(path, config).expect("the config can be written");
     }
 
     fn nuncio(&self) -> Command {

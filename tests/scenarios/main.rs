@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod crash;
+
 use nuncio_tests::World;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -48,37 +50,6 @@ fn is_settled(world: &World, status: &Value) -> bool {
         && users
             .iter()
             .all(|user| archived(world, user) == truth(world, user))
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn churn_expiry_and_kills_end_at_googles_truth() {
-    let mut world = World::start(5, 500, 7).await;
-    world.configure();
-    let users: Vec<String> = world
-        .workspace
-        .users()
-        .iter()
-        .map(ToString::to_string)
-        .collect();
-    for round in 0..6u64 {
-        world.start_daemon();
-        world.wait("an answer", |_| true).await;
-        for user in &users {
-            world.google(
-                "churn",
-                &json!({ "user": user, "seed": round, "rounds": 5 }),
-            );
-        }
-        if round == 2 {
-            world.google("history.expire", &json!({ "user": users[0] }));
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(50 + 100 * round)).await;
-        world.kill_daemon();
-    }
-    world.start_daemon();
-    world
-        .wait("the truth", |status| is_settled(&world, status))
-        .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -226,8 +226,11 @@ impl Sink for PluginSink {
         let mut instance = Box::pin(self.instance())
             .await
             .map_err(NoInstance::into_call_error)?;
+        tracing::trace!(sink = %self.name, n_records = batch.len(), "guest write begins");
         // From here on a dropped future drops the instance with it.
-        match Box::pin(instance.write(&batch, self.content, self.call_time)).await {
+        let answer = Box::pin(instance.write(&batch, self.content, self.call_time)).await;
+        tracing::trace!(sink = %self.name, "guest write ended");
+        match answer {
             Ok(outcomes) => {
                 if instance.is_worn() {
                     tracing::debug!(sink = %self.name, "instance replaced: it holds much memory");

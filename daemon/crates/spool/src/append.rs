@@ -41,8 +41,15 @@ impl Spool {
     /// If dropped early the append may still be carried out, as a whole.
     pub async fn append(&self, append: Append) -> Result<Appended, StoreError> {
         let prepared = blocking(move || Prepared::try_new(append)).await?;
-        self.write(prepared.n_bytes, move |state| prepared.apply(state))
-            .await
+        let feed = prepared.feed.0;
+        let appended = self
+            .write(prepared.n_bytes, move |state| {
+                tracing::trace!(feed, "append begins");
+                prepared.apply(state)
+            })
+            .await;
+        tracing::trace!(feed, "append ended");
+        appended
     }
 }
 

@@ -128,6 +128,7 @@ impl MailFeed {
         let Some(walk) = mailbox.feed.walk.clone() else {
             return Ok(());
         };
+        tracing::trace!(account = %self.options.address, source = "gmail", "walk page begins");
         let page = mailbox
             .gmail
             .list_messages(&ListMessages {
@@ -209,7 +210,9 @@ impl MailFeed {
                 ..walk
             }),
         };
-        self.store_walk(mailbox, walk).await
+        self.store_walk(mailbox, walk).await?;
+        tracing::trace!(account = %self.options.address, source = "gmail", "walk page ended");
+        Ok(())
     }
 
     /// Stores the walk's state alone.

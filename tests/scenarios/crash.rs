@@ -1,0 +1,85 @@
+//! Kills: the daemon dies at seeded moments under churn, and what the sinks hold in the end is
+//! exactly what a fresh full listing at Google gives.
+
+use nuncio_tests::{Aim, Moment, World, soak};
+use serde_json::json;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// How long a run waits for the moment that it is to be killed at.
+const AIM_TIME: Duration = Duration::from_secs(10);
+
+/// Where the next kill is aimed.
+fn aim(random: &mut fastrand::Rng) -> Aim {
+    let moment = Moment::ALL[random.usize(..Moment::ALL.len())];
+    Aim {
+        moment,
+        nth: match moment {
+            Moment::WalkPage => random.u32(1..=3),
+            Moment::Append | Moment::GuestWrite => random.u32(1..=40),
+        },
+        delay: Duration::from_micros(random.u64(..2_000)),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kills_at_seeded_moments_under_churn_end_at_googles_truth() {
+    let n_kills = soak(12, 40, 200);
+    let mut world = World::start_with(|options| {
+        (options.users, options.messages, options.seed) = (5, 500, 7);
+        options.latency = Duration::from_millis(2);
+    })
+    .await;
+    world.configure();
+    world.append_config("[log]\nformat = \"json\"\n");
+    let users = world.users();
+    let mut random = fastrand::Rng::with_seed(7);
+    let mut n_hits = [0; Moment::ALL.len()];
+    let mut n_missed = 0;
+    for round in 0..n_kills {
+        let aim = aim(&mut random);
+        if aim.moment == Moment::WalkPage {
+            // A lost position makes a walk, also long after the first one.
+            let user = &users[random.usize(..users.len())];
+            world.google("history.expire", &json!({ "user": user }));
+        }
+        let over = AtomicBool::new(false);
+        let seed = random.u64(..);
+        let hit = std::thread::scope(|scope| {
+            scope.spawn(|| churn(&world, &users, seed, &over));
+            let hit = world.run_until_killed(aim, AIM_TIME);
+            over.store(true, Ordering::Relaxed);
+            hit
+        });
+        for (n, moment) in n_hits.iter_mut().zip(Moment::ALL) {
+            *n += usize::from(hit.has(moment));
+        }
+        n_missed += usize::from(hit.missed);
+        assert!(
+            !(hit.missed && aim.moment != Moment::WalkPage),
+            "round {round}: {aim:?} did not come up, the daemon stands still"
+        );
+    }
+    println!(
+        "{n_kills} kills: {} cut a walk page, {} an append, {} a guest write ({n_missed} at the deadline)",
+        n_hits[0], n_hits[1], n_hits[2]
+    );
+    for (n, moment) in n_hits.iter().zip(Moment::ALL) {
+        assert!(*n > 0, "no kill cut a {moment:?}");
+    }
+    world.start_daemon();
+    world
+        .wait("the truth", |status| world.is_settled(status))
+        .await;
+}
+
+/// Changes mailboxes until told to stop.
+fn churn(world: &World, users: &[String], seed: u64, over: &AtomicBool) {
+    let mut random = fastrand::Rng::with_seed(seed);
+    while !over.load(Ordering::Relaxed) {
+        let user = &users[random.usize(..users.len())];
+        let seed = random.u32(..);
+        world.google("churn", &json!({ "user": user, "seed": seed, "rounds": 3 }));
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}

@@ -2,9 +2,11 @@
 //! temporary folder, asks both, and waits on states. What is to be true is in the scenarios.
 
 mod kill;
+mod sinks;
 mod soak;
 
 pub use kill::{Aim, Hit, Moment};
+pub use sinks::{Differences, is_idle};
 pub use soak::soak;
 
 use serde_json::{Value, json};

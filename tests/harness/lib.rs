@@ -14,6 +14,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+/// Lines of the log that a failing test prints.
+const LOG_LINES: usize = 200;
+
 /// A folder with a fake Workspace and, once started, a daemon.
 pub struct World {
     folder: tempfile::TempDir,
@@ -194,8 +197,15 @@ impl World {
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        let log = std::fs::read_to_string(self.path("nuncio.log")).unwrap_or_default();
+        let log = self.log_tail();
         panic!("{what} did not happen; last status: {last:#}\nlog:\n{log}");
+    }
+
+    /// The last lines of the daemon's log.
+    pub fn log_tail(&self) -> String {
+        let log = std::fs::read_to_string(self.path("nuncio.log")).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().collect();
+        lines[lines.len().saturating_sub(LOG_LINES)..].join("\n")
     }
 
     /// Sorted file names and contents of a user's Maildir, by message id.

@@ -8,6 +8,10 @@ use crate::World;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::time::{Duration, Instant};
+
+/// How long feeds and sinks may take to come to rest; only a broken one takes it.
+const SETTLE_TIME: Duration = Duration::from_secs(120);
 
 /// Examples that are printed of each kind of difference.
 const N_EXAMPLES: usize = 5;
@@ -184,6 +188,27 @@ impl World {
     /// Whether every feed is live, every record delivered, and both sinks are exact.
     pub fn is_settled(&self, status: &Value) -> bool {
         is_idle(status) && self.differences().is_empty()
+    }
+
+    /// Waits until [`World::is_settled`].
+    ///
+    /// # Panics
+    /// With the differences, if feeds and lanes come to rest with some or do not come to rest.
+    pub async fn wait_settled(&self) {
+        let deadline = Instant::now() + SETTLE_TIME;
+        loop {
+            let status = self.status().unwrap_or_default();
+            let differences = self.differences();
+            if is_idle(&status) && differences.is_empty() {
+                return;
+            }
+            assert!(
+                Instant::now() < deadline,
+                "{differences}\nlast status: {status:#}\nlog:\n{}",
+                self.log_tail()
+            );
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
     }
 
     /// The lines of a user's mailbox in the sink `jsonl`, in order.

@@ -34,24 +34,6 @@ fn archived(world: &World, user: &str) -> BTreeMap<String, String> {
         .collect()
 }
 
-pub(crate) fn is_settled(world: &World, status: &Value) -> bool {
-    let live = status["users"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .all(|user| user["state"] == "live");
-    let delivered = status["sinks"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .all(|sink| sink["pending"] == 0);
-    let users = world.workspace.users();
-    live && delivered
-        && users
-            .iter()
-            .all(|user| archived(world, user) == truth(world, user))
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn three_errors_in_a_config_are_three_messages() {
     let world = World::start(1, 1, 1).await;
@@ -104,7 +86,7 @@ async fn a_suspended_user_stops_nobody_and_comes_back_whole() {
     );
     world.google("user.restore", &json!({ "user": users[1] }));
     world
-        .wait("all are synced", |status| is_settled(&world, status))
+        .wait("all are synced", |status| world.is_settled(status))
         .await;
 }
 
@@ -115,7 +97,7 @@ async fn bad_messages_alone_in_a_page_do_not_hold_up_the_feed() {
     let user = world.workspace.users()[0].to_string();
     world.start_daemon();
     world
-        .wait("the first sync", |status| is_settled(&world, status))
+        .wait("the first sync", |status| world.is_settled(status))
         .await;
     world.google(
         "fault.on",

@@ -27,6 +27,10 @@ const SHUTDOWN: Duration = Duration::from_secs(20);
 /// How often the spool is cleared of what is too old; its terms are days.
 const HOUSEKEEPING: Duration = Duration::from_secs(60 * 60);
 
+/// Deliveries have ended by then or are cut, so that the admin API, which comes last, still ends
+/// in order and takes its socket away.
+const SHUTDOWN_SINKS: Duration = Duration::from_secs(18);
+
 /// Feeds stop reading quickly; the rest of the deadline belongs to deliveries under way.
 const SHUTDOWN_FEEDS: Duration = Duration::from_secs(5);
 
@@ -162,7 +166,7 @@ impl App {
     pub(crate) async fn shut_down(self) -> Result<(), Failure> {
         let begun = Instant::now();
         let feeds = self.feeds.shut_down(begun + SHUTDOWN_FEEDS).await;
-        let sinks = self.sinks.shut_down(begun + SHUTDOWN).await;
+        let sinks = self.sinks.shut_down(begun + SHUTDOWN_SINKS).await;
         let admin = self.admin.shut_down(begun + SHUTDOWN).await;
         self.spool.close().await;
         tracing::info!("stopped");

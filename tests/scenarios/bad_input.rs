@@ -53,7 +53,8 @@ async fn a_bad_key_file_is_a_bad_config_that_names_file_and_remedy() {
     let world = World::start(1, 1, 1).await;
     let path = world.path("key.json");
     let shown = path.display().to_string();
-    world.configure();
+    let config = world.config_without_users("");
+    world.write_config(&config);
     world.change_config(&world.workspace.key_path().display().to_string(), &shown);
     let hint = format!("hint: put the file at {shown}");
     refused(&world, "CFG050", &[&format!("cannot read {shown}"), &hint]);
@@ -251,7 +252,7 @@ async fn all_mistakes_in_a_config_come_at_once_each_with_place_and_hint() {
         (
             "CFG016",
             format!("{file}:5:9"),
-            "\"soon\" is not a duration",
+            "\"soon\" is neither a duration nor",
             "\"90d\"",
         ),
         (

@@ -2,10 +2,12 @@
 //! temporary folder, asks both, and waits on states. What is to be true is in the scenarios.
 
 mod kill;
+
+mod process;
 mod sinks;
 mod soak;
-
 pub use kill::{Aim, Hit, Moment};
+pub use process::{foreign_key, hostile_guest, plugin};
 pub use sinks::{Differences, is_idle};
 pub use soak::soak;
 

@@ -2,7 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod bad_input;
 mod crash;
+mod operating;
+mod secrecy;
 
 use nuncio_tests::World;
 use serde_json::{Value, json};

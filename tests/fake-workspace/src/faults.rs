@@ -185,12 +185,12 @@ impl Fault {
                 None => pattern == target.method,
             },
         };
-        let item_fits = match (self.item.as_deref(), target.item) {
-            (None, _) => true,
-            // An item can be bad inside a list as well, and a list has no item in its path.
-            (Some(_), None) => matches!(self.outcome, Outcome::BadItem),
-            (Some(item), Some(actual)) => item == actual,
-        };
+        // A bad item shows in lists and threads too, whose paths do not name it.
+        let item_fits = matches!(self.outcome, Outcome::BadItem)
+            || self
+                .item
+                .as_deref()
+                .is_none_or(|item| Some(item) == target.item);
         let cursor_fits = target.has_cursor || !matches!(self.outcome, Outcome::ExpiredCursor);
         method_fits
             && item_fits

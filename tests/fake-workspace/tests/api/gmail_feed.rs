@@ -211,7 +211,7 @@ async fn history_alone_equals_a_fresh_listing_after_each_round() {
     }
     assert_eq!(
         actor.n_done.len(),
-        13,
+        12,
         "every deed was done: {:?}",
         actor.n_done
     );

@@ -7,8 +7,9 @@ use crate::error::ApiError;
 use crate::gmail::write::store_raw;
 use crate::keys::hex;
 use crate::oauth::BASE64URL;
-use crate::store::{LabelId, Mailbox, MessageId, ThreadId};
+use crate::store::{LabelId, Mailbox, MessageId, ThreadId, UserLabel};
 use crate::workspace::{AccountState, Role, UserIndex, Workspace, now_ms};
+use crate::{gmail, pubsub};
 use base64::Engine;
 use bytes::Bytes;
 use rsa::sha2::{Digest, Sha256};
@@ -36,7 +37,7 @@ impl From<ApiError> for Error {
     }
 }
 
-fn failed(text: impl Into<String>) -> Error {
+pub(crate) fn failed(text: impl Into<String>) -> Error {
     Error::Failed(text.into())
 }
 
@@ -93,7 +94,7 @@ pub(crate) fn run(workspace: &Workspace, operation: &str, input: &Value) -> Resu
             let name = text(input, "name")?;
             let label = workspace
                 .mailbox(user(workspace, input)?)
-                .create_label(name);
+                .create_label(UserLabel::new(name));
             Ok(json!({ "id": label.as_str() }))
         }
         "history.expire" => {
@@ -157,17 +158,19 @@ pub(crate) fn run(workspace: &Workspace, operation: &str, input: &Value) -> Resu
                 "historyId": workspace.mailbox(index).history_id().to_string(),
             }))
         }
+        _ if operation.starts_with("gmail.") => gmail::admin::run(workspace, operation, input),
+        _ if operation.starts_with("pubsub.") => pubsub::admin(workspace, operation, input),
         _ => Err(Error::Unknown(operation.to_owned())),
     }
 }
 
-fn text<'a>(input: &'a Value, name: &str) -> Result<&'a str, Error> {
+pub(crate) fn text<'a>(input: &'a Value, name: &str) -> Result<&'a str, Error> {
     input[name]
         .as_str()
         .ok_or_else(|| failed(format!("`{name}` is missing or no string")))
 }
 
-fn user(workspace: &Workspace, input: &Value) -> Result<UserIndex, Error> {
+pub(crate) fn user(workspace: &Workspace, input: &Value) -> Result<UserIndex, Error> {
     let key = text(input, "user")?;
     workspace
         .find_user(key)
@@ -366,7 +369,7 @@ fn truth(workspace: &Workspace, input: &Value) -> Result<Value, Error> {
         let names: serde_json::Map<String, Value> = mailbox
             .user_labels()
             .iter()
-            .map(|(id, name)| (id.as_str().to_owned(), json!(name)))
+            .map(|(id, label)| (id.as_str().to_owned(), json!(label.name)))
             .chain(
                 crate::store::SYSTEM_LABELS
                     .iter()

@@ -59,6 +59,17 @@ impl Query {
             .map(|(_, value)| value.as_str())
     }
 
+    /// Takes over those parameters that have no value of their own here.
+    pub(crate) fn inherit(&mut self, outer: &Self) {
+        let missing: Vec<_> = outer
+            .0
+            .iter()
+            .filter(|(name, _)| self.first(name).is_none())
+            .cloned()
+            .collect();
+        self.0.extend(missing);
+    }
+
     /// A boolean parameter; only `true` is true, as at Google.
     pub(crate) fn flag(&self, name: &str) -> bool {
         self.first(name) == Some("true")
@@ -70,9 +81,14 @@ impl Query {
 pub(crate) enum Body {
     Json(Value),
     Bytes(Bytes),
+    /// The boundary belongs to the content type.
+    Multipart {
+        boundary: String,
+        bytes: Bytes,
+    },
 }
 
-/// One answer. `cut` breaks the connection in the middle of the body.
+/// One answer. `cut` breaks the connection in the middle of the body or before the answer.
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
@@ -87,6 +103,8 @@ pub(crate) struct Reply {
 pub(crate) enum Cut {
     Whole,
     InTheMiddle,
+    /// The connection ends without an answer, though the call was carried out.
+    BeforeTheAnswer,
 }
 
 impl Reply {

@@ -118,6 +118,7 @@ impl ApiError {
             (401, _) => "UNAUTHENTICATED",
             (403, _) => "PERMISSION_DENIED",
             (404, _) => "NOT_FOUND",
+            (409, "alreadyExists") => "ALREADY_EXISTS",
             (409, _) => "ABORTED",
             (429, _) => "RESOURCE_EXHAUSTED",
             (503, _) => "UNAVAILABLE",

@@ -1,11 +1,29 @@
-//! Faults that a test switches on: which calls they hit and what these answer.
-//! Delays and replies are carried out by `server.rs`.
+//! Faults that a test switches on: which calls they hit and what these answer. Several may hit one call.
+//! Delays and replies are carried out by `routes.rs` and `server.rs`.
 
 use crate::call::{Body, Cut, Reply};
 use crate::error::ApiError;
 use bytes::Bytes;
 use serde_json::{Value, json};
 use std::time::Duration;
+
+/// Members of the JSON that switches a fault on.
+const MEMBERS: [&str; 14] = [
+    "user",
+    "method",
+    "status",
+    "reason",
+    "message",
+    "retry_after",
+    "message_id",
+    "id",
+    "after",
+    "count",
+    "probability",
+    "seed",
+    "latency_ms",
+    "body",
+];
 
 /// A rule for calls that go wrong. What is absent matches every call.
 #[derive(Debug)]
@@ -16,7 +34,11 @@ struct Fault {
     method: Option<String>,
     /// The id of the one item that it hits.
     item: Option<String>,
+    /// Calls that pass unharmed before the first one is hit.
+    to_pass: u64,
     left: Option<u64>,
+    probability: f64,
+    rng: fastrand::Rng,
     latency: Duration,
     outcome: Outcome,
 }
@@ -25,14 +47,24 @@ struct Fault {
 enum Outcome {
     /// Only the delay.
     None,
-    Error {
-        error: ApiError,
-        body: ErrorBody,
-    },
+    Refusal(Refusal),
     /// The right answer, cut in the middle of its body.
     Cut,
+    /// No answer at all, though the call was carried out.
+    Reset,
     /// A page without items but with a token that leads to the right page.
     EmptyPage,
+    /// The place in a change log or listing that the call names is forgotten.
+    ExpiredCursor,
+    /// The right answer, with nonsense for numbers, times and encoded bytes.
+    BadItem,
+}
+
+/// An error instead of the right answer.
+#[derive(Debug, Clone)]
+pub(crate) struct Refusal {
+    error: ApiError,
+    body: ErrorBody,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -42,20 +74,15 @@ enum ErrorBody {
     Empty,
 }
 
-/// What a call has to suffer.
+/// What a call has to suffer, from all faults that hit it.
 #[derive(Debug)]
 pub(crate) struct Suffering {
     pub(crate) latency: Duration,
-    pub(crate) effect: Effect,
-}
-
-/// What becomes of the call after the delay.
-#[derive(Debug)]
-pub(crate) enum Effect {
-    None,
-    Reply(Reply),
-    Cut,
-    EmptyPage,
+    pub(crate) reply: Option<Refusal>,
+    pub(crate) empty_page: bool,
+    cut: Cut,
+    /// Ids of the items to spoil; `None` for all that the answer holds.
+    bad_items: Vec<Option<String>>,
 }
 
 /// The call that is about to be answered.
@@ -64,6 +91,8 @@ pub(crate) struct Target<'a> {
     pub(crate) user: &'a str,
     pub(crate) method: &'a str,
     pub(crate) item: Option<&'a str>,
+    /// Whether the call goes on from a place that an earlier answer named.
+    pub(crate) has_cursor: bool,
 }
 
 /// All faults that are on, oldest first.
@@ -82,38 +111,42 @@ impl Faults {
 
     /// Switches a fault on, from the JSON of the admin port; returns its number.
     pub(crate) fn add(&mut self, input: &Value) -> Result<u64, String> {
-        let known = [
-            "user",
-            "method",
-            "status",
-            "reason",
-            "message",
-            "retry_after",
-            "message_id",
-            "id",
-            "count",
-            "latency_ms",
-            "body",
-        ];
         let object = input.as_object().ok_or("a fault is a JSON object")?;
-        if let Some(key) = object.keys().find(|key| !known.contains(&key.as_str())) {
+        if let Some(key) = object.keys().find(|key| !MEMBERS.contains(&key.as_str())) {
             return Err(format!(
                 "unknown member `{key}`; known are {}",
-                known.join(", ")
+                MEMBERS.join(", ")
             ));
         }
         let text = |name: &str| input[name].as_str().map(str::to_owned);
-        let outcome = outcome(input)?;
-        self.last_number += 1;
-        self.rules.push(Fault {
-            number: self.last_number,
+        let number = |name: &str| match &input[name] {
+            Value::Null => Ok(None),
+            value => match value.as_u64() {
+                Some(number) => Ok(Some(number)),
+                None => Err(format!("`{name}` is a whole number from 0 up")),
+            },
+        };
+        let probability = match &input["probability"] {
+            Value::Null => 1.0,
+            value => value
+                .as_f64()
+                .filter(|share| (0.0..=1.0).contains(share))
+                .ok_or("`probability` is a number from 0 to 1")?,
+        };
+        let fault = Fault {
+            number: self.last_number + 1,
             user: text("user").map(|user| user.to_ascii_lowercase()),
             method: text("method"),
             item: text("id").or_else(|| text("message_id")),
-            left: input["count"].as_u64(),
-            latency: Duration::from_millis(input["latency_ms"].as_u64().unwrap_or(0)),
-            outcome,
-        });
+            to_pass: number("after")?.unwrap_or(0),
+            left: number("count")?,
+            probability,
+            rng: fastrand::Rng::with_seed(number("seed")?.unwrap_or(1)),
+            latency: Duration::from_millis(number("latency_ms")?.unwrap_or(0)),
+            outcome: outcome(input)?,
+        };
+        self.last_number = fault.number;
+        self.rules.push(fault);
         Ok(self.last_number)
     }
 
@@ -125,35 +158,26 @@ impl Faults {
         before - self.rules.len()
     }
 
-    /// Takes the first fault that hits `target`, and counts it.
-    pub(crate) fn take(&mut self, target: Target<'_>) -> Option<Suffering> {
-        let at = self.rules.iter().position(|rule| rule.hits(target))?;
-        let rule = &mut self.rules[at];
-        if let Some(left) = &mut rule.left {
-            *left -= 1;
-        }
-        self.n_hits += 1;
-        let effect = match &rule.outcome {
-            Outcome::None => Effect::None,
-            Outcome::Cut => Effect::Cut,
-            Outcome::EmptyPage => Effect::EmptyPage,
-            Outcome::Error { error, body } => {
-                Effect::Reply(error_reply(error, *body, target.method))
+    /// Takes all faults that hit `target`, and counts it as one hit.
+    ///
+    /// Delays add up. Of several refusals only the oldest is used up; the others wait for the next call.
+    pub(crate) fn take(&mut self, target: Target<'_>) -> Suffering {
+        let mut suffering = Suffering::default();
+        let mut is_hit = false;
+        for rule in &mut self.rules {
+            if rule.fits(target) && suffering.has_room_for(&rule.outcome) && rule.strikes() {
+                is_hit = true;
+                suffering.add(rule, target.method);
             }
-        };
-        let suffering = Suffering {
-            latency: rule.latency,
-            effect,
-        };
-        if rule.left == Some(0) {
-            self.rules.remove(at);
         }
-        Some(suffering)
+        self.n_hits += u64::from(is_hit);
+        self.rules.retain(|rule| rule.left != Some(0));
+        suffering
     }
 }
 
 impl Fault {
-    fn hits(&self, target: Target<'_>) -> bool {
+    fn fits(&self, target: Target<'_>) -> bool {
         let method_fits = match self.method.as_deref() {
             None => true,
             Some(pattern) => match pattern.strip_suffix('*') {
@@ -161,13 +185,163 @@ impl Fault {
                 None => pattern == target.method,
             },
         };
-        method_fits
-            && self.left != Some(0)
-            && self.user.as_deref().is_none_or(|user| user == target.user)
-            && self
+        // A bad item shows in lists and threads too, whose paths do not name it.
+        let item_fits = matches!(self.outcome, Outcome::BadItem)
+            || self
                 .item
                 .as_deref()
-                .is_none_or(|item| Some(item) == target.item)
+                .is_none_or(|item| Some(item) == target.item);
+        let cursor_fits = target.has_cursor || !matches!(self.outcome, Outcome::ExpiredCursor);
+        method_fits
+            && item_fits
+            && cursor_fits
+            && self.left != Some(0)
+            && self
+                .user
+                .as_deref()
+                .is_none_or(|user| user.eq_ignore_ascii_case(target.user))
+    }
+
+    /// Whether this call is one of those that are hit; counts it.
+    fn strikes(&mut self) -> bool {
+        if self.to_pass > 0 {
+            self.to_pass -= 1;
+            return false;
+        }
+        if self.probability < 1.0 && self.rng.f64() >= self.probability {
+            return false;
+        }
+        if let Some(left) = &mut self.left {
+            *left -= 1;
+        }
+        true
+    }
+}
+
+impl Default for Suffering {
+    fn default() -> Self {
+        Self {
+            latency: Duration::ZERO,
+            reply: None,
+            empty_page: false,
+            cut: Cut::Whole,
+            bad_items: Vec::new(),
+        }
+    }
+}
+
+impl Suffering {
+    fn has_room_for(&self, outcome: &Outcome) -> bool {
+        match outcome {
+            Outcome::Refusal(_) | Outcome::ExpiredCursor => self.reply.is_none(),
+            Outcome::Cut | Outcome::Reset => self.cut == Cut::Whole,
+            Outcome::EmptyPage => !self.empty_page,
+            Outcome::None | Outcome::BadItem => true,
+        }
+    }
+
+    fn add(&mut self, rule: &Fault, method: &str) {
+        self.latency += rule.latency;
+        match &rule.outcome {
+            Outcome::None => {}
+            Outcome::Refusal(refusal) => self.reply = Some(refusal.clone()),
+            Outcome::ExpiredCursor => self.reply = Some(Refusal::expired_cursor(method)),
+            Outcome::Cut => self.cut = Cut::InTheMiddle,
+            Outcome::Reset => self.cut = Cut::BeforeTheAnswer,
+            Outcome::EmptyPage => self.empty_page = true,
+            Outcome::BadItem => self.bad_items.push(rule.item.clone()),
+        }
+    }
+
+    /// Does to the reply what is left to be done when it is ready.
+    pub(crate) fn spoil(&self, reply: &mut Reply) {
+        if reply.status < 400
+            && let Body::Json(value) = &mut reply.body
+        {
+            for item in &self.bad_items {
+                match item {
+                    None => garble(value),
+                    Some(id) => garble_item(value, id),
+                }
+            }
+        }
+        if self.cut != Cut::Whole {
+            reply.cut = self.cut;
+        }
+    }
+}
+
+/// Garbles every object inside `value` that has this id.
+fn garble_item(value: &mut Value, id: &str) {
+    match value {
+        Value::Object(members) if members.get("id").is_some_and(|own| own == id) => {
+            members.values_mut().for_each(garble);
+            members
+                .iter_mut()
+                .for_each(|(name, member)| garble_member(name, member));
+        }
+        Value::Object(members) => members
+            .values_mut()
+            .for_each(|inner| garble_item(inner, id)),
+        Value::Array(items) => items.iter_mut().for_each(|inner| garble_item(inner, id)),
+        _ => {}
+    }
+}
+
+fn garble(value: &mut Value) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(garble),
+        Value::Object(members) => {
+            for (name, member) in members {
+                garble(member);
+                garble_member(name, member);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Ids, tokens and history ids stay right, so that a client can name what it cannot read.
+fn garble_member(name: &str, member: &mut Value) {
+    match name {
+        "raw" | "data" => *member = json!("%%not base64%%"),
+        "internalDate" | "dateTime" | "date" | "updated" | "created" | "modifiedTime"
+        | "createdTime" | "time" => *member = json!("not a time"),
+        "sizeEstimate" | "size" => *member = json!(-1),
+        "headers" | "labelIds" | "attendees" | "parents" => *member = json!([null]),
+        _ => {}
+    }
+}
+
+impl Refusal {
+    fn expired_cursor(method: &str) -> Self {
+        let error = if method.starts_with("calendar.") {
+            let mut error = ApiError::new(
+                410,
+                "fullSyncRequired",
+                "Sync token is no longer valid, a full sync is required.",
+            );
+            error.domain = "calendar";
+            error.extra.location = Some(("parameter", "syncToken"));
+            error
+        } else if method == "gmail.users.history.list" {
+            ApiError::not_found()
+        } else if method.starts_with("gmail.") {
+            ApiError::invalid_argument("Invalid pageToken")
+        } else {
+            let mut error = ApiError::new(400, "invalid", "Invalid Value");
+            error.extra.location = Some(("parameter", "pageToken"));
+            error
+        };
+        Self {
+            error,
+            body: ErrorBody::Json,
+        }
+    }
+
+    /// The reply; the token endpoint has a shape of its own.
+    pub(crate) fn to_reply(&self, method: &str) -> Reply {
+        error_reply(&self.error, self.body, method)
     }
 }
 
@@ -177,10 +351,13 @@ fn outcome(input: &Value) -> Result<Outcome, String> {
         Some("html") => ErrorBody::Html,
         Some("empty") => ErrorBody::Empty,
         Some("cut") => return Ok(Outcome::Cut),
+        Some("reset") => return Ok(Outcome::Reset),
         Some("empty_page") => return Ok(Outcome::EmptyPage),
+        Some("expired_cursor") => return Ok(Outcome::ExpiredCursor),
+        Some("bad_item") => return Ok(Outcome::BadItem),
         Some(other) => {
             return Err(format!(
-                "unknown body `{other}`; known are html, empty, cut, empty_page"
+                "unknown body `{other}`; known are html, empty, cut, reset, empty_page, expired_cursor, bad_item"
             ));
         }
     };
@@ -207,7 +384,7 @@ fn outcome(input: &Value) -> Result<Outcome, String> {
         Value::String(text) => Some(text.clone()),
         other => Some(other.to_string()),
     };
-    Ok(Outcome::Error { error, body })
+    Ok(Outcome::Refusal(Refusal { error, body }))
 }
 
 fn usual_reason(status: u16) -> &'static str {

@@ -6,6 +6,7 @@
 
 mod activity;
 mod admin;
+mod batch;
 mod call;
 mod directory;
 mod error;
@@ -13,8 +14,10 @@ mod faults;
 mod fields;
 mod generate;
 mod gmail;
+mod gzip;
 mod keys;
 mod oauth;
+mod pubsub;
 mod routes;
 mod server;
 mod stats;

@@ -1,40 +1,13 @@
 //! The table of operations and the way of a call through it: match, authenticate, count, fail if told so, run.
 //! What an operation does lives in the module of its API; a new API adds rows here.
 
-use crate::call::{Body, Call, Cut, Reply};
+use crate::call::{Body, Call, Reply};
 use crate::error::ApiError;
-use crate::faults::{Effect, Target};
+use crate::faults::Target;
 use crate::workspace::{UserIndex, Workspace};
-use crate::{directory, fields, gmail, oauth};
+use crate::{directory, fields, gmail, oauth, pubsub};
 use serde_json::json;
 
-const GMAIL_FULL: &str = "https://mail.google.com/";
-const GMAIL_MODIFY: &str = "https://www.googleapis.com/auth/gmail.modify";
-const GMAIL_READONLY: &str = "https://www.googleapis.com/auth/gmail.readonly";
-const GMAIL_METADATA: &str = "https://www.googleapis.com/auth/gmail.metadata";
-const GMAIL_LABELS: &str = "https://www.googleapis.com/auth/gmail.labels";
-const GMAIL_COMPOSE: &str = "https://www.googleapis.com/auth/gmail.compose";
-const GMAIL_INSERT: &str = "https://www.googleapis.com/auth/gmail.insert";
-
-const READ: &[&str] = &[GMAIL_FULL, GMAIL_MODIFY, GMAIL_READONLY, GMAIL_METADATA];
-const READ_BODIES: &[&str] = &[GMAIL_FULL, GMAIL_MODIFY, GMAIL_READONLY];
-const PROFILE: &[&str] = &[
-    GMAIL_FULL,
-    GMAIL_MODIFY,
-    GMAIL_READONLY,
-    GMAIL_METADATA,
-    GMAIL_COMPOSE,
-];
-const LABELS: &[&str] = &[
-    GMAIL_FULL,
-    GMAIL_MODIFY,
-    GMAIL_READONLY,
-    GMAIL_METADATA,
-    GMAIL_LABELS,
-];
-const MODIFY: &[&str] = &[GMAIL_FULL, GMAIL_MODIFY];
-const INSERT: &[&str] = &[GMAIL_FULL, GMAIL_MODIFY, GMAIL_INSERT];
-const DELETE: &[&str] = &[GMAIL_FULL];
 const DIRECTORY: &[&str] = &[
     "https://www.googleapis.com/auth/admin.directory.user.readonly",
     "https://www.googleapis.com/auth/admin.directory.user",
@@ -42,7 +15,7 @@ const DIRECTORY: &[&str] = &[
 ];
 
 /// A method of an API: its id in the discovery document, its place and the scopes of which one is enough.
-struct Operation {
+pub(crate) struct Operation {
     name: &'static str,
     method: &'static str,
     /// Segments in braces match anything and can be asked for by name.
@@ -60,7 +33,8 @@ enum Run {
     ),
 }
 
-const fn api(
+/// A row of an API with bearer tokens; of `scopes` one is enough.
+pub(crate) const fn api(
     name: &'static str,
     method: &'static str,
     path: &'static str,
@@ -88,6 +62,9 @@ const fn open(
     }
 }
 
+/// All tables; the first row that fits a call wins.
+const TABLES: &[&[Operation]] = &[OPERATIONS, gmail::OPERATIONS, pubsub::OPERATIONS];
+
 const OPERATIONS: &[Operation] = &[
     open("oauth.token", "token", oauth::token),
     open("oauth.token", "oauth2/v4/token", oauth::token),
@@ -106,126 +83,12 @@ const OPERATIONS: &[Operation] = &[
         DIRECTORY,
         directory::get,
     ),
-    api(
-        "gmail.users.getProfile",
-        "GET",
-        "gmail/v1/users/{userId}/profile",
-        PROFILE,
-        gmail::profile,
-    ),
-    api(
-        "gmail.users.labels.list",
-        "GET",
-        "gmail/v1/users/{userId}/labels",
-        LABELS,
-        gmail::labels::list,
-    ),
-    api(
-        "gmail.users.labels.get",
-        "GET",
-        "gmail/v1/users/{userId}/labels/{id}",
-        LABELS,
-        gmail::labels::get,
-    ),
-    api(
-        "gmail.users.messages.list",
-        "GET",
-        "gmail/v1/users/{userId}/messages",
-        READ,
-        gmail::list::list,
-    ),
-    api(
-        "gmail.users.messages.get",
-        "GET",
-        "gmail/v1/users/{userId}/messages/{id}",
-        READ,
-        gmail::message::get,
-    ),
-    api(
-        "gmail.users.messages.attachments.get",
-        "GET",
-        "gmail/v1/users/{userId}/messages/{messageId}/attachments/{id}",
-        READ_BODIES,
-        gmail::message::attachment,
-    ),
-    api(
-        "gmail.users.history.list",
-        "GET",
-        "gmail/v1/users/{userId}/history",
-        READ,
-        gmail::history::list,
-    ),
-    api(
-        "gmail.users.messages.insert",
-        "POST",
-        "gmail/v1/users/{userId}/messages",
-        INSERT,
-        gmail::write::insert,
-    ),
-    api(
-        "gmail.users.messages.insert",
-        "POST",
-        "upload/gmail/v1/users/{userId}/messages",
-        INSERT,
-        gmail::write::insert,
-    ),
-    api(
-        "gmail.users.messages.import",
-        "POST",
-        "gmail/v1/users/{userId}/messages/import",
-        INSERT,
-        gmail::write::import,
-    ),
-    api(
-        "gmail.users.messages.import",
-        "POST",
-        "upload/gmail/v1/users/{userId}/messages/import",
-        INSERT,
-        gmail::write::import,
-    ),
-    api(
-        "gmail.users.messages.batchModify",
-        "POST",
-        "gmail/v1/users/{userId}/messages/batchModify",
-        MODIFY,
-        gmail::write::batch_modify,
-    ),
-    api(
-        "gmail.users.messages.batchDelete",
-        "POST",
-        "gmail/v1/users/{userId}/messages/batchDelete",
-        DELETE,
-        gmail::write::batch_delete,
-    ),
-    api(
-        "gmail.users.messages.modify",
-        "POST",
-        "gmail/v1/users/{userId}/messages/{id}/modify",
-        MODIFY,
-        gmail::write::modify,
-    ),
-    api(
-        "gmail.users.messages.trash",
-        "POST",
-        "gmail/v1/users/{userId}/messages/{id}/trash",
-        MODIFY,
-        gmail::write::trash,
-    ),
-    api(
-        "gmail.users.messages.untrash",
-        "POST",
-        "gmail/v1/users/{userId}/messages/{id}/untrash",
-        MODIFY,
-        gmail::write::untrash,
-    ),
-    api(
-        "gmail.users.messages.delete",
-        "DELETE",
-        "gmail/v1/users/{userId}/messages/{id}",
-        DELETE,
-        gmail::write::delete,
-    ),
 ];
+
+/// Path segments that name the item of a call, for faults that hit one item.
+const ITEM_SEGMENTS: &[&str] = &["messageId", "id", "eventId", "fileId"];
+/// Parameters that carry a position in a change log or a listing.
+const CURSORS: &[&str] = &["startHistoryId", "syncToken", "pageToken"];
 
 /// What an operation sees of the call.
 pub(crate) struct Context<'a> {
@@ -250,18 +113,17 @@ impl Context<'_> {
         self.workspace.own_mailbox(self.caller, self.path("userId"))
     }
 
-    /// Whether the token sees headers only.
-    pub(crate) fn metadata_only(&self) -> bool {
-        !self
-            .scopes
+    /// Whether the token carries one of `scopes`.
+    pub(crate) fn has_scope(&self, scopes: &[&str]) -> bool {
+        self.scopes
             .iter()
-            .any(|scope| READ_BODIES.contains(&scope.as_str()))
+            .any(|scope| scopes.contains(&scope.as_str()))
     }
 }
 
 /// Answers one call, with its delays.
 pub(crate) async fn answer(workspace: &Workspace, call: &Call) -> Reply {
-    let Some(operation) = OPERATIONS.iter().find(|operation| operation.fits(call)) else {
+    let Some(operation) = find(call) else {
         return ApiError::new(404, "notFound", "Not Found").to_reply();
     };
     let grant = match operation.run {
@@ -284,42 +146,32 @@ pub(crate) async fn answer(workspace: &Workspace, call: &Call) -> Reply {
     let suffering = workspace.faults().take(Target {
         user: &user,
         method: operation.name,
-        item: segment(operation.path, call, "id"),
+        item: ITEM_SEGMENTS
+            .iter()
+            .find_map(|name| segment(operation.path, call, name)),
+        has_cursor: CURSORS.iter().any(|name| call.query.first(name).is_some()),
     });
-    let (latency, effect) = match suffering {
-        Some(suffering) => (suffering.latency, suffering.effect),
-        None => (std::time::Duration::ZERO, Effect::None),
-    };
-    let latency = latency + workspace.latency;
+    let latency = suffering.latency + workspace.latency;
     if !latency.is_zero() {
         tokio::time::sleep(latency).await;
     }
-    let mut reply = match (effect, operation.run, &grant) {
-        (Effect::Reply(reply), _, _) => reply,
-        (effect, Run::Api(_, run), Some(grant)) => {
+    let mut reply = match (&suffering.reply, operation.run, &grant) {
+        (Some(refusal), ..) => refusal.to_reply(operation.name),
+        (None, Run::Api(_, run), Some(grant)) => {
             let context = Context {
                 workspace,
                 call,
                 caller: grant.user,
                 scopes: &grant.scopes,
-                empty_page: matches!(effect, Effect::EmptyPage),
+                empty_page: suffering.empty_page,
                 pattern: operation.path,
             };
-            let mut reply = run(&context).unwrap_or_else(|error| error.to_reply());
-            if matches!(effect, Effect::Cut) {
-                reply.cut = Cut::InTheMiddle;
-            }
-            reply
+            run(&context).unwrap_or_else(|error| error.to_reply())
         }
-        (effect, Run::Open(run), _) => {
-            let mut reply = run(workspace, call);
-            if matches!(effect, Effect::Cut) {
-                reply.cut = Cut::InTheMiddle;
-            }
-            reply
-        }
-        (_, Run::Api(..), None) => ApiError::login_required().to_reply(),
+        (None, Run::Open(run), _) => run(workspace, call),
+        (None, Run::Api(..), None) => ApiError::login_required().to_reply(),
     };
+    suffering.spoil(&mut reply);
     if reply.status >= 400 {
         workspace.stats.refused(&user, operation.name, reply.status);
     } else if let (Some(mask), Body::Json(value)) = (call.query.first("fields"), &mut reply.body) {
@@ -352,15 +204,27 @@ fn authorize(
     }
 }
 
+fn find(call: &Call) -> Option<&'static Operation> {
+    TABLES
+        .iter()
+        .flat_map(|table| table.iter())
+        .find(|operation| operation.fits(call))
+}
+
 impl Operation {
     fn fits(&self, call: &Call) -> bool {
         let mut actual = call.segments.iter();
         let fits = self.path.split('/').all(|wanted| {
             actual.next().is_some_and(|actual| {
-                if wanted.starts_with('{') {
-                    !actual.is_empty()
-                } else {
-                    wanted == actual
+                match wanted
+                    .strip_prefix('{')
+                    .and_then(|rest| rest.split_once('}'))
+                {
+                    // `{subscription}:pull` wants something before the colon.
+                    Some((_, verb)) => actual
+                        .strip_suffix(verb)
+                        .is_some_and(|value| !value.is_empty()),
+                    None => wanted == actual,
                 }
             })
         });
@@ -369,12 +233,17 @@ impl Operation {
 }
 
 fn segment<'a>(pattern: &str, call: &'a Call, name: &str) -> Option<&'a str> {
-    let at = pattern.split('/').position(|part| {
-        part.strip_prefix('{')
-            .and_then(|part| part.strip_suffix('}'))
-            == Some(name)
-    })?;
-    call.segments.get(at).map(String::as_str)
+    pattern
+        .split('/')
+        .zip(&call.segments)
+        .find_map(|(part, actual)| {
+            let (own, verb) = part.strip_prefix('{')?.split_once('}')?;
+            if own == name {
+                actual.strip_suffix(verb)
+            } else {
+                None
+            }
+        })
 }
 
 /// A page without items that leads to `token`; only for the fault that asks for it.

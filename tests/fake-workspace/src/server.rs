@@ -2,13 +2,15 @@
 
 use crate::activity;
 use crate::admin;
+use crate::batch;
 use crate::call::{Body, Call, Cut, Query, Reply, segments};
 use crate::generate;
+use crate::gzip;
 use crate::keys::ServiceAccount;
 use crate::routes;
 use crate::workspace::{AccountState, Parts, Role, Workspace, now_ms};
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, VARY};
 use http::{Request, Response};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::{Frame, Incoming, SizeHint};
@@ -16,7 +18,6 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use serde_json::{Value, json};
-use std::convert::Infallible;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -30,7 +31,8 @@ use tokio::task::JoinSet;
 /// Largest request body, in bytes: Gmail takes mails of up to 50 MB, base64 adds a third.
 const MAX_BODY: usize = 70 << 20;
 
-const PROJECT: &str = "fake-workspace";
+/// The Cloud project of the service account.
+pub(crate) const PROJECT: &str = "fake-workspace";
 
 /// How large the domain is and how the server behaves.
 #[derive(Debug, Clone)]
@@ -267,7 +269,7 @@ async fn accept(listener: TcpListener, workspace: Arc<Workspace>, port: Port) {
 async fn serve(stream: TokioIo<tokio::net::TcpStream>, workspace: Arc<Workspace>, port: Port) {
     let service = service_fn(move |request: Request<Incoming>| {
         let workspace = workspace.clone();
-        async move { Ok::<_, Infallible>(respond(request, &workspace, port).await) }
+        async move { respond(request, &workspace, port).await }
     });
     // How a connection ended is the client's affair.
     drop(
@@ -279,15 +281,15 @@ async fn serve(stream: TokioIo<tokio::net::TcpStream>, workspace: Arc<Workspace>
 
 async fn respond(
     request: Request<Incoming>,
-    workspace: &Workspace,
+    workspace: &Arc<Workspace>,
     port: Port,
-) -> Response<ReplyBody> {
+) -> io::Result<Response<ReplyBody>> {
     let (head, body) = request.into_parts();
     let Ok(body) = Limited::new(body, MAX_BODY).collect().await else {
         let mut reply =
             Reply::html("<html><title>Error 413 (Request Entity Too Large)!!1</title></html>");
         reply.status = 413;
-        return to_response(reply, Layout::Compact);
+        return Ok(to_response(reply, Layout::Compact, Coding::Identity));
     };
     let call = Call {
         method: head.method,
@@ -301,10 +303,24 @@ async fn respond(
         _ => Layout::Compact,
     };
     let reply = match port {
+        Port::Api if batch::is_batch(&call) => batch::answer(workspace, &call).await,
         Port::Api => routes::answer(workspace, &call).await,
         Port::Admin => admin::answer(workspace, &call),
     };
-    to_response(reply, layout)
+    if reply.cut == Cut::BeforeTheAnswer {
+        return Err(io::Error::other("reset by a fault"));
+    }
+    let coding = match port {
+        Port::Api if gzip::is_wanted(&call.headers) => Coding::Gzip,
+        _ => Coding::Identity,
+    };
+    Ok(to_response(reply, layout, coding))
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Coding {
+    Identity,
+    Gzip,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -313,16 +329,29 @@ enum Layout {
     Compact,
 }
 
-fn to_response(reply: Reply, layout: Layout) -> Response<ReplyBody> {
-    let bytes = match (reply.body, layout) {
+fn to_response(reply: Reply, layout: Layout, coding: Coding) -> Response<ReplyBody> {
+    let mut content_type = reply.content_type.to_owned();
+    let bytes: Bytes = match (reply.body, layout) {
         (Body::Bytes(bytes), _) => bytes,
+        (Body::Multipart { boundary, bytes }, _) => {
+            content_type = format!("{content_type}; boundary={boundary}");
+            bytes
+        }
         (Body::Json(value), Layout::Pretty) => format!("{value:#}\n").into(),
         (Body::Json(value), Layout::Compact) => value.to_string().into(),
     };
     let mut builder = Response::builder().status(reply.status);
+    let bytes = match coding {
+        Coding::Gzip if reply.status != 204 => {
+            builder = builder.header(CONTENT_ENCODING, "gzip");
+            gzip::encode(&bytes).into()
+        }
+        Coding::Gzip | Coding::Identity => bytes,
+    };
     if reply.status != 204 {
         builder = builder
-            .header(CONTENT_TYPE, reply.content_type)
+            .header(CONTENT_TYPE, content_type)
+            .header(VARY, "Origin, X-Origin, Referer")
             .header(CONTENT_LENGTH, bytes.len());
     }
     for (name, value) in reply.headers {
@@ -332,7 +361,7 @@ fn to_response(reply: Reply, layout: Layout) -> Response<ReplyBody> {
         length: bytes.len() as u64,
         rest: match reply.cut {
             Cut::Whole => bytes,
-            Cut::InTheMiddle => bytes.slice(..bytes.len() / 2),
+            Cut::InTheMiddle | Cut::BeforeTheAnswer => bytes.slice(..bytes.len() / 2),
         },
         cut: reply.cut,
     };
@@ -369,7 +398,9 @@ impl hyper::body::Body for ReplyBody {
         }
         match self.cut {
             Cut::Whole => Poll::Ready(None),
-            Cut::InTheMiddle => Poll::Ready(Some(Err(io::Error::other("cut by a fault")))),
+            Cut::InTheMiddle | Cut::BeforeTheAnswer => {
+                Poll::Ready(Some(Err(io::Error::other("cut by a fault"))))
+            }
         }
     }
 

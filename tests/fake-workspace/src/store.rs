@@ -56,6 +56,54 @@ hexadecimal_id!(
     ThreadId
 );
 
+/// The id of a draft, which survives edits while its message is replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct DraftId(i64);
+
+impl fmt::Display for DraftId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "r{}", self.0)
+    }
+}
+
+impl FromStr for DraftId {
+    type Err = ();
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let digits = text.strip_prefix('r').ok_or(())?;
+        digits.parse().map(Self).map_err(drop)
+    }
+}
+
+/// A label of the user's own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct UserLabel {
+    pub(crate) name: String,
+    pub(crate) message_list: &'static str,
+    pub(crate) label_list: &'static str,
+    /// Text and background, as `#rrggbb`.
+    pub(crate) color: Option<(String, String)>,
+}
+
+impl UserLabel {
+    pub(crate) fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            message_list: "show",
+            label_list: "labelShow",
+            color: None,
+        }
+    }
+}
+
+/// An address that the user may send from besides the primary one and its aliases.
+#[derive(Debug, Clone)]
+pub(crate) struct SendAs {
+    pub(crate) address: String,
+    pub(crate) name: String,
+    /// Whether the owner of the address has agreed.
+    pub(crate) accepted: bool,
+}
+
 /// The id of a label: a system name or `Label_N`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct LabelId(Arc<str>);
@@ -170,9 +218,14 @@ pub(crate) enum ChangeKind {
 pub(crate) struct Mailbox {
     messages: HashMap<MessageId, Message>,
     order: BTreeSet<(i64, MessageId)>,
-    thread_sizes: HashMap<ThreadId, usize>,
+    threads: BTreeSet<(ThreadId, MessageId)>,
+    n_threads: usize,
     threads_by_message_id: HashMap<Arc<str>, ThreadId>,
-    user_labels: BTreeMap<LabelId, String>,
+    drafts: BTreeMap<DraftId, MessageId>,
+    user_labels: BTreeMap<LabelId, UserLabel>,
+    /// Numbers of labels are not used again.
+    last_label: usize,
+    pub(crate) send_as: Vec<SendAs>,
     log: Vec<Change>,
     history_id: u64,
     /// Start ids below this one have expired.
@@ -186,9 +239,16 @@ impl Mailbox {
         Self {
             messages: HashMap::new(),
             order: BTreeSet::new(),
-            thread_sizes: HashMap::new(),
+            threads: BTreeSet::new(),
+            n_threads: 0,
             threads_by_message_id: HashMap::new(),
-            user_labels,
+            drafts: BTreeMap::new(),
+            last_label: user_labels.len(),
+            user_labels: user_labels
+                .into_iter()
+                .map(|(id, name)| (id, UserLabel::new(&name)))
+                .collect(),
+            send_as: Vec::new(),
             log: Vec::new(),
             history_id,
             history_floor: history_id,
@@ -209,7 +269,7 @@ impl Mailbox {
     }
 
     pub(crate) fn n_threads(&self) -> usize {
-        self.thread_sizes.len()
+        self.n_threads
     }
 
     pub(crate) fn message(&self, id: MessageId) -> Option<&Message> {
@@ -217,7 +277,26 @@ impl Mailbox {
     }
 
     pub(crate) fn has_thread(&self, id: ThreadId) -> bool {
-        self.thread_sizes.contains_key(&id)
+        self.thread(id).next().is_some()
+    }
+
+    /// The messages of a thread, in the order of their ids.
+    pub(crate) fn thread(&self, id: ThreadId) -> impl Iterator<Item = &Message> {
+        self.threads
+            .range((id, MessageId(0))..=(id, MessageId(u64::MAX)))
+            .filter_map(|(_, message)| self.messages.get(message))
+    }
+
+    /// The message that a draft consists of now.
+    pub(crate) fn draft(&self, id: DraftId) -> Option<MessageId> {
+        self.drafts.get(&id).copied()
+    }
+
+    /// The draft that consists of a message.
+    pub(crate) fn draft_of(&self, message: MessageId) -> Option<DraftId> {
+        self.drafts
+            .iter()
+            .find_map(|(draft, own)| (*own == message).then_some(*draft))
     }
 
     /// All messages that come after `position` in a listing, newest first; all of them without one.
@@ -232,19 +311,37 @@ impl Mailbox {
             .filter_map(|(_, id)| self.messages.get(id))
     }
 
-    /// Names of the user's own labels by id.
-    pub(crate) fn user_labels(&self) -> &BTreeMap<LabelId, String> {
+    /// The user's own labels by id.
+    pub(crate) fn user_labels(&self) -> &BTreeMap<LabelId, UserLabel> {
         &self.user_labels
     }
 
     /// Adds a label of the user's own.
-    pub(crate) fn create_label(&mut self, name: &str) -> LabelId {
-        let id = (self.user_labels.len() + 1..)
-            .map(|number| LabelId::new(&format!("Label_{number}")))
-            .find(|id| !self.user_labels.contains_key(id))
-            .expect("numbers do not run out");
-        self.user_labels.insert(id.clone(), name.to_owned());
+    pub(crate) fn create_label(&mut self, label: UserLabel) -> LabelId {
+        self.last_label += 1;
+        let id = LabelId::new(&format!("Label_{}", self.last_label));
+        self.user_labels.insert(id.clone(), label);
         id
+    }
+
+    /// Replaces what a label of the user's own looks like; `None` if there is no such label.
+    pub(crate) fn update_label(&mut self, id: &LabelId, label: UserLabel) -> Option<()> {
+        *self.user_labels.get_mut(id)? = label;
+        Some(())
+    }
+
+    /// Deletes a label and takes it off all messages; `None` if there is no such label.
+    pub(crate) fn delete_label(&mut self, id: &LabelId) -> Option<()> {
+        self.user_labels.remove(id)?;
+        let labelled: Vec<MessageId> = self
+            .newest_first(None)
+            .filter(|message| message.labels.contains(id))
+            .map(|message| message.id)
+            .collect();
+        for message in labelled {
+            self.relabel(message, &[], std::slice::from_ref(id));
+        }
+        Some(())
     }
 
     pub(crate) fn knows_label(&self, id: &str) -> bool {
@@ -277,7 +374,8 @@ impl Mailbox {
             self.threads_by_message_id
                 .insert(new.summary.message_id.clone(), thread);
         }
-        *self.thread_sizes.entry(thread).or_default() += 1;
+        self.n_threads += usize::from(!self.has_thread(thread));
+        self.threads.insert((thread, id));
         self.order.insert((new.internal_date, id));
         self.messages.insert(
             id,
@@ -293,6 +391,7 @@ impl Mailbox {
             },
         );
         self.record(id, thread, ChangeKind::Added, labels.clone());
+        self.note_draft(id);
         // Gmail's classifiers touch a part of the new mail once more, invisibly.
         if self.rng.u8(..) < 13 {
             self.record(id, thread, ChangeKind::Unseen, labels);
@@ -332,6 +431,7 @@ impl Mailbox {
             ChangeKind::Relabelled { added, removed },
             labels,
         );
+        self.note_draft(id);
         Some(())
     }
 
@@ -347,14 +447,39 @@ impl Mailbox {
     pub(crate) fn delete(&mut self, id: MessageId) -> Option<()> {
         let message = self.messages.remove(&id)?;
         self.order.remove(&(message.internal_date, id));
-        if let Some(size) = self.thread_sizes.get_mut(&message.thread) {
-            *size -= 1;
-            if *size == 0 {
-                self.thread_sizes.remove(&message.thread);
-            }
+        self.threads.remove(&(message.thread, id));
+        self.n_threads -= usize::from(!self.has_thread(message.thread));
+        if message.has("DRAFT") {
+            self.drafts.retain(|_, own| *own != id);
         }
         self.record(id, message.thread, ChangeKind::Deleted, message.labels);
         Some(())
+    }
+
+    /// An edit: the old message goes for good, the new one takes over the draft's id.
+    pub(crate) fn replace_draft(&mut self, draft: DraftId, new: NewMessage) -> Option<MessageId> {
+        let old = self.draft(draft)?;
+        self.delete(old);
+        let id = self.insert(new);
+        self.drafts.retain(|_, own| *own != id);
+        self.drafts.insert(draft, id);
+        Some(id)
+    }
+
+    /// A message is a draft as long as it has the label.
+    fn note_draft(&mut self, id: MessageId) {
+        let is_draft = self.messages.get(&id).is_some_and(|own| own.has("DRAFT"));
+        if !is_draft {
+            if !self.drafts.is_empty() {
+                self.drafts.retain(|_, own| *own != id);
+            }
+        } else if self.draft_of(id).is_none() {
+            let mut draft = DraftId(self.rng.i64(..));
+            while self.drafts.contains_key(&draft) {
+                draft = DraftId(self.rng.i64(..));
+            }
+            self.drafts.insert(draft, id);
+        }
     }
 
     /// Cuts the change log: only start ids from now on are good. Returns the oldest good one.
@@ -393,8 +518,7 @@ impl Mailbox {
         let milliseconds = u64::try_from(internal_date).unwrap_or(0) & ((1 << 44) - 1);
         loop {
             let id = MessageId((milliseconds << 20 | self.rng.u64(0..1 << 20)).max(1));
-            if !self.messages.contains_key(&id) && !self.thread_sizes.contains_key(&ThreadId(id.0))
-            {
+            if !self.messages.contains_key(&id) && !self.has_thread(ThreadId(id.0)) {
                 return id;
             }
         }

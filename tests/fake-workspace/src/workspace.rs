@@ -4,8 +4,10 @@
 use crate::error::ApiError;
 use crate::faults::Faults;
 use crate::generate::people::World;
+use crate::gmail;
 use crate::keys::ServiceAccount;
 use crate::oauth::{Delegation, Tokens};
+use crate::pubsub::PubSub;
 use crate::stats::Stats;
 use crate::store::Mailbox;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -67,6 +69,8 @@ pub(crate) struct Workspace {
     delegation: Mutex<Delegation>,
     tokens: Mutex<Tokens>,
     faults: Mutex<Faults>,
+    pub(crate) gmail: gmail::Policy,
+    pubsub: Mutex<PubSub>,
     /// Changes per second; a change is made under this lock, so that stopping means quiet.
     rate: Mutex<f64>,
 }
@@ -97,6 +101,8 @@ impl Workspace {
             delegation: Mutex::new(Delegation::default()),
             tokens: Mutex::new(Tokens::new(parts.seed)),
             faults: Mutex::new(Faults::default()),
+            gmail: gmail::Policy::default(),
+            pubsub: Mutex::default(),
             rate: Mutex::new(parts.rate),
         }
     }
@@ -123,6 +129,11 @@ impl Workspace {
 
     pub(crate) fn faults(&self) -> MutexGuard<'_, Faults> {
         lock(&self.faults)
+    }
+
+    /// Taken before a mailbox, where both are needed.
+    pub(crate) fn pubsub(&self) -> MutexGuard<'_, PubSub> {
+        lock(&self.pubsub)
     }
 
     pub(crate) fn rate(&self) -> MutexGuard<'_, f64> {

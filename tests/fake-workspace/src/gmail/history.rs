@@ -19,7 +19,7 @@ const TYPES: [&str; 4] = [
 ];
 
 /// `users.history.list`.
-pub(crate) fn list(context: &Context<'_>) -> Result<Reply, ApiError> {
+pub(super) fn list(context: &Context<'_>) -> Result<Reply, ApiError> {
     let user = context.mailbox()?;
     let query = &context.call.query;
     let page = page_size(query)?;
@@ -68,7 +68,8 @@ pub(crate) fn list(context: &Context<'_>) -> Result<Reply, ApiError> {
     Ok(Reply::json(answer))
 }
 
-fn concerns(change: &Change, label: &str) -> bool {
+/// Whether a change touches a message with the label, or the label itself.
+pub(super) fn concerns(change: &Change, label: &str) -> bool {
     let names = |list: &[LabelId]| list.iter().any(|own| own.as_str() == label);
     names(&change.labels)
         || match &change.kind {

@@ -2,12 +2,12 @@
 //!
 //! See <https://developers.google.com/workspace/gmail/api/reference/rest/v1/Format>.
 
-use super::{message_id, mime};
+use super::{message_id, metadata_only, mime};
 use crate::call::Reply;
 use crate::error::ApiError;
 use crate::oauth::BASE64URL;
 use crate::routes::Context;
-use crate::store::{LabelId, Message, MessageId};
+use crate::store::{Content, LabelId, Message, MessageId};
 use crate::workspace::{AccountState, UserIndex, now_ms};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE;
@@ -16,8 +16,9 @@ use serde_json::{Value, json};
 /// How long an attachment id is good.
 const ATTACHMENT_LIFE_MS: i64 = 10 * 60 * 1000;
 
+/// How much of a message a get shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Format {
+pub(super) enum Format {
     Minimal,
     Metadata,
     Full,
@@ -25,6 +26,17 @@ enum Format {
 }
 
 impl Format {
+    /// The parameter `format`, as far as the token's scopes allow it.
+    pub(super) fn of(context: &Context<'_>) -> Result<Self, ApiError> {
+        let format = Self::parse(context.call.query.first("format"))?;
+        if metadata_only(context) && matches!(format, Self::Full | Self::Raw) {
+            return Err(ApiError::forbidden(
+                "Metadata scope doesn't allow format FULL or RAW",
+            ));
+        }
+        Ok(format)
+    }
+
     fn parse(text: Option<&str>) -> Result<Self, ApiError> {
         match text.map(str::to_ascii_lowercase).as_deref() {
             None | Some("full") => Ok(Self::Full),
@@ -40,39 +52,59 @@ impl Format {
 }
 
 /// `users.messages.get`.
-pub(crate) fn get(context: &Context<'_>) -> Result<Reply, ApiError> {
+pub(super) fn get(context: &Context<'_>) -> Result<Reply, ApiError> {
     let user = context.mailbox()?;
     refuse_suspended(context, user)?;
-    let format = Format::parse(context.call.query.first("format"))?;
-    if context.metadata_only() && matches!(format, Format::Full | Format::Raw) {
-        return Err(ApiError::forbidden(
-            "Metadata scope doesn't allow format FULL or RAW",
-        ));
-    }
+    let format = Format::of(context)?;
     let id = message_id(context.path("id"))?;
-    let (mut answer, content) = {
+    let found = {
         let mailbox = context.workspace.mailbox(user);
-        let message = mailbox.message(id).ok_or_else(ApiError::not_found)?;
-        (describe(message), message.content.clone())
+        Found::of(mailbox.message(id).ok_or_else(ApiError::not_found)?)
     };
-    let raw = content.raw();
-    answer["snippet"] = json!(mime::snippet(&raw));
-    match format {
-        Format::Minimal => {}
-        Format::Raw => answer["raw"] = json!(encode_raw(id, &raw)),
-        Format::Metadata => {
-            let wanted: Vec<&str> = context.call.query.all("metadataHeaders").collect();
-            answer["payload"] = mime::metadata(&raw, &wanted);
-        }
-        Format::Full => {
-            answer["payload"] = mime::payload(&raw, |part| attachment_id(id, part));
+    Ok(Reply::json(found.show(format, context)))
+}
+
+/// A message taken out of its mailbox, so that writing it out holds no lock.
+pub(super) struct Found {
+    id: MessageId,
+    answer: Value,
+    content: Content,
+}
+
+impl Found {
+    pub(super) fn of(message: &Message) -> Self {
+        Self {
+            id: message.id,
+            answer: describe(message),
+            content: message.content.clone(),
         }
     }
-    Ok(Reply::json(answer))
+
+    pub(super) fn show(self, format: Format, context: &Context<'_>) -> Value {
+        let Self {
+            id,
+            mut answer,
+            content,
+        } = self;
+        let raw = content.raw();
+        answer["snippet"] = json!(mime::snippet(&raw));
+        match format {
+            Format::Minimal => {}
+            Format::Raw => answer["raw"] = json!(encode_raw(id, &raw)),
+            Format::Metadata => {
+                let wanted: Vec<&str> = context.call.query.all("metadataHeaders").collect();
+                answer["payload"] = mime::metadata(&raw, &wanted);
+            }
+            Format::Full => {
+                answer["payload"] = mime::payload(&raw, |part| attachment_id(id, part));
+            }
+        }
+        answer
+    }
 }
 
 /// `users.messages.attachments.get`.
-pub(crate) fn attachment(context: &Context<'_>) -> Result<Reply, ApiError> {
+pub(super) fn attachment(context: &Context<'_>) -> Result<Reply, ApiError> {
     let user = context.mailbox()?;
     refuse_suspended(context, user)?;
     let id = message_id(context.path("messageId"))?;
@@ -107,7 +139,7 @@ pub(super) fn describe(message: &Message) -> Value {
 }
 
 /// Listing works for a suspended user, but each get is refused: so it was seen in the field.
-fn refuse_suspended(context: &Context<'_>, user: UserIndex) -> Result<(), ApiError> {
+pub(super) fn refuse_suspended(context: &Context<'_>, user: UserIndex) -> Result<(), ApiError> {
     match context.workspace.users()[user.0].state {
         AccountState::Active => Ok(()),
         AccountState::Suspended => Err(ApiError::forbidden("Forbidden")),

@@ -72,12 +72,17 @@ pub(super) fn part_body(raw: &[u8], number: u32) -> Option<Vec<u8>> {
     walk.found
 }
 
+/// The text of the first body, out of HTML if need be.
+pub(super) fn text(raw: &[u8]) -> String {
+    MessageParser::new()
+        .parse(raw)
+        .and_then(|message| message.body_text(0).map(std::borrow::Cow::into_owned))
+        .unwrap_or_default()
+}
+
 /// The beginning of the text, HTML-escaped.
 pub(super) fn snippet(raw: &[u8]) -> String {
-    let Some(message) = MessageParser::new().parse(raw) else {
-        return String::new();
-    };
-    let text = message.body_text(0).unwrap_or_default();
+    let text = text(raw);
     let mut snippet = String::new();
     let mut n_chars = 0;
     for word in text.split_whitespace() {

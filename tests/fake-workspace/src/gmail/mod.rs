@@ -2,14 +2,25 @@
 //!
 //! See <https://developers.google.com/workspace/gmail/api/reference/rest>.
 
-pub(crate) mod history;
-pub(crate) mod labels;
-pub(crate) mod list;
-pub(crate) mod message;
+pub(crate) mod admin;
+mod drafts;
+mod headers;
+mod history;
+mod labels;
+mod list;
+mod message;
 mod mime;
+mod operations;
 mod query;
+mod send;
+mod settings;
+mod threads;
 mod upload;
+pub(crate) mod watch;
 pub(crate) mod write;
+
+pub(crate) use operations::OPERATIONS;
+pub(crate) use send::Policy;
 
 use crate::call::{Query, Reply};
 use crate::error::ApiError;
@@ -17,11 +28,11 @@ use crate::routes::Context;
 use crate::store::MessageId;
 use serde_json::json;
 
-/// Largest `maxResults` of messages.list and history.list.
+/// Largest `maxResults` of all lists.
 const MAX_PAGE: usize = 500;
 
 /// `users.getProfile`.
-pub(crate) fn profile(context: &Context<'_>) -> Result<Reply, ApiError> {
+fn profile(context: &Context<'_>) -> Result<Reply, ApiError> {
     let user = context.mailbox()?;
     let address = context.workspace.user(user).primary;
     let mailbox = context.workspace.mailbox(user);
@@ -54,4 +65,9 @@ fn message_id(text: &str) -> Result<MessageId, ApiError> {
     }
     text.parse()
         .map_err(|_| ApiError::invalid_argument("Invalid id value"))
+}
+
+/// Whether the token sees headers only.
+fn metadata_only(context: &Context<'_>) -> bool {
+    !context.has_scope(operations::READ_BODIES)
 }

@@ -1,9 +1,10 @@
 //! Gmail's search language, as far as a sync client uses it: terms, `-`, `OR`, `{}`, `()` and quotes.
 //!
-//! Words without an operator are looked for in subject and addresses only, not in bodies.
+//! Words without an operator are looked for in subject, addresses and text.
 //! See <https://support.google.com/mail/answer/7190>.
 
-use crate::store::{LabelId, Message};
+use super::mime;
+use crate::store::{LabelId, Message, UserLabel};
 use crate::workspace::now_ms;
 use jiff::civil::Date;
 use jiff::tz::{TimeZone, offset};
@@ -38,12 +39,14 @@ enum Term {
     Label(String),
     From(String),
     To(String),
+    Cc(String),
     Subject(String),
     MessageId(String),
     List(String),
     Filename(String),
     Attachment,
     UserLabels,
+    NoUserLabels,
     Anywhere,
     Word(String),
     /// An operator whose value makes no sense; Gmail finds nothing then.
@@ -51,10 +54,11 @@ enum Term {
 }
 
 impl Search {
-    pub(super) fn parse(text: &str) -> Self {
+    /// `owner` is the address that `me` stands for.
+    pub(super) fn parse(text: &str, owner: &str) -> Self {
         let mut tokens = tokens(text);
         tokens.reverse();
-        Self(group(&mut tokens, None, 0))
+        Self(group(&mut tokens, None, 0, owner))
     }
 
     /// Whether spam and trash are looked at: only if a term asks for them.
@@ -62,7 +66,7 @@ impl Search {
         self.0.reaches_hidden()
     }
 
-    pub(super) fn fits(&self, message: &Message, names: &BTreeMap<LabelId, String>) -> bool {
+    pub(super) fn fits(&self, message: &Message, names: &BTreeMap<LabelId, UserLabel>) -> bool {
         self.0.fits(message, names)
     }
 }
@@ -77,7 +81,7 @@ impl Expression {
         }
     }
 
-    fn fits(&self, message: &Message, names: &BTreeMap<LabelId, String>) -> bool {
+    fn fits(&self, message: &Message, names: &BTreeMap<LabelId, UserLabel>) -> bool {
         match self {
             Self::And(list) => list.iter().all(|part| part.fits(message, names)),
             Self::Or(list) => list.iter().any(|part| part.fits(message, names)),
@@ -88,7 +92,7 @@ impl Expression {
 }
 
 impl Term {
-    fn fits(&self, message: &Message, names: &BTreeMap<LabelId, String>) -> bool {
+    fn fits(&self, message: &Message, names: &BTreeMap<LabelId, UserLabel>) -> bool {
         let summary = &message.summary;
         match self {
             Self::After(limit) => message.internal_date >= *limit,
@@ -100,21 +104,26 @@ impl Term {
             Self::Label(wanted) => message.labels.iter().any(|label| {
                 names
                     .get(label)
-                    .is_some_and(|name| canonical(name) == *wanted)
+                    .is_some_and(|label| canonical(&label.name) == *wanted)
                     || canonical(label.as_str()) == *wanted
             }),
             Self::From(text) => holds(&summary.from, text),
             Self::To(text) => holds(&summary.to, text) || holds(&summary.cc, text),
+            Self::Cc(text) => holds(&summary.cc, text),
             Self::Subject(text) => holds(&summary.subject, text),
             Self::MessageId(id) => *summary.message_id == **id,
             Self::List(text) => holds(&summary.list_id, text),
             Self::Filename(text) => summary.attachments.iter().any(|name| holds(name, text)),
             Self::Attachment => !summary.attachments.is_empty(),
             Self::UserLabels => message.labels.iter().any(|label| names.contains_key(label)),
+            Self::NoUserLabels => !message.labels.iter().any(|label| names.contains_key(label)),
             Self::Anywhere => true,
-            Self::Word(text) => [&summary.subject, &summary.from, &summary.to, &summary.cc]
-                .iter()
-                .any(|field| holds(field, text)),
+            Self::Word(text) => {
+                [&summary.subject, &summary.from, &summary.to, &summary.cc]
+                    .iter()
+                    .any(|field| holds(field, text))
+                    || holds(&mime::text(&message.content.raw()), text)
+            }
             Self::Nothing => false,
         }
     }
@@ -187,7 +196,7 @@ fn tokens(text: &str) -> Vec<Token> {
 }
 
 /// Reads up to `end`; tokens lie in reverse order.
-fn group(tokens: &mut Vec<Token>, end: Option<&Token>, depth: usize) -> Expression {
+fn group(tokens: &mut Vec<Token>, end: Option<&Token>, depth: usize, owner: &str) -> Expression {
     if depth > MAX_DEPTH {
         tokens.clear();
         return Expression::Term(Term::Nothing);
@@ -209,13 +218,13 @@ fn group(tokens: &mut Vec<Token>, end: Option<&Token>, depth: usize) -> Expressi
                 joins = true;
                 continue;
             }
-            Token::Open => group(tokens, Some(&Token::Close), depth + 1),
-            Token::OpenAny => match group(tokens, Some(&Token::CloseAny), depth + 1) {
+            Token::Open => group(tokens, Some(&Token::Close), depth + 1, owner),
+            Token::OpenAny => match group(tokens, Some(&Token::CloseAny), depth + 1, owner) {
                 Expression::And(parts) => Expression::Or(parts),
                 other => other,
             },
             Token::Close | Token::CloseAny => continue,
-            Token::Text(text) => Expression::Term(term(&text)),
+            Token::Text(text) => Expression::Term(term(&text, owner)),
         };
         let part = if negated {
             Expression::Not(Box::new(part))
@@ -239,11 +248,15 @@ fn group(tokens: &mut Vec<Token>, end: Option<&Token>, depth: usize) -> Expressi
     Expression::And(list)
 }
 
-fn term(text: &str) -> Term {
+fn term(text: &str, owner: &str) -> Term {
     let Some((operator, value)) = text.split_once(':') else {
         return Term::Word(text.to_lowercase());
     };
     let lower = value.to_lowercase();
+    let person = || match lower.as_str() {
+        "me" => owner.to_lowercase(),
+        _ => lower.clone(),
+    };
     let or_nothing = |term: Option<Term>| term.unwrap_or(Term::Nothing);
     match operator.to_ascii_lowercase().as_str() {
         "after" | "newer" => or_nothing(instant(value).map(Term::After)),
@@ -268,10 +281,12 @@ fn term(text: &str) -> Term {
         "has" => match lower.as_str() {
             "attachment" => Term::Attachment,
             "userlabels" => Term::UserLabels,
+            "nouserlabels" => Term::NoUserLabels,
             _ => Term::Nothing,
         },
-        "from" => Term::From(lower),
-        "to" | "cc" | "deliveredto" => Term::To(lower),
+        "from" => Term::From(person()),
+        "to" | "deliveredto" => Term::To(person()),
+        "cc" => Term::Cc(person()),
         "subject" => Term::Subject(lower),
         "list" => Term::List(lower),
         "filename" => Term::Filename(lower),
@@ -357,11 +372,11 @@ mod tests {
             internal_date: 1_700_000_000_000,
             history_id: 1,
             size: 6000,
-            content: Content::Stored(bytes::Bytes::new()),
+            content: Content::Stored("\n\nThe next budget.\n".into()),
             summary: Arc::new(Summary {
                 from: "Ana Souza <ana@example.com>".into(),
                 to: "Bo <bo@example.com>".into(),
-                cc: "".into(),
+                cc: "Cy <cy@example.com>".into(),
                 subject: "Quarterly report".into(),
                 message_id: "m1@example.com".into(),
                 references: Vec::new(),
@@ -373,7 +388,7 @@ mod tests {
 
     #[test]
     fn terms_match_as_gmail_documents() {
-        let names = BTreeMap::from([(LabelId::new("Label_1"), "Clients/Big One".to_owned())]);
+        let names = BTreeMap::from([(LabelId::new("Label_1"), UserLabel::new("Clients/Big One"))]);
         let message = message();
         for (query, expected) in [
             ("", true),
@@ -406,11 +421,22 @@ mod tests {
             ("-(from:bo OR from:ana)", false),
             ("has:attachment filename:pdf", true),
             ("quarterly", true),
+            ("from:me", true),
+            ("to:me", false),
+            ("to:cy cc:cy -cc:bo", true),
+            ("has:userlabels -has:nouserlabels", true),
+            ("budget", true),
+            ("-\"next budget\"", false),
+            ("weather", false),
+            ("older_than:1d newer_than:100y", true),
+            ("newer_than:1y OR size:1k", true),
+            ("-{is:starred in:trash} in:anywhere", true),
+            ("filename:report.pdf -filename:doc", true),
             ("after:nonsense", false),
             ("larger:x", false),
         ] {
             assert_eq!(
-                Search::parse(query).fits(&message, &names),
+                Search::parse(query, "ana@example.com").fits(&message, &names),
                 expected,
                 "{query}"
             );
@@ -425,7 +451,11 @@ mod tests {
             ("-in:spam", false),
             ("from:trash", false),
         ] {
-            assert_eq!(Search::parse(query).reaches_hidden(), expected, "{query}");
+            assert_eq!(
+                Search::parse(query, "ana@example.com").reaches_hidden(),
+                expected,
+                "{query}"
+            );
         }
     }
 
@@ -443,8 +473,8 @@ mod tests {
             "OR OR",
             "newer_than:é",
         ] {
-            Search::parse(query);
+            Search::parse(query, "ana@example.com");
         }
-        Search::parse(&"(".repeat(100_000));
+        Search::parse(&"(".repeat(100_000), "");
     }
 }

@@ -16,6 +16,8 @@ use serde_json::{Value, json};
 
 /// Largest number of ids in batchModify and batchDelete.
 const MAX_BATCH: usize = 1000;
+/// Largest mail that insert, import and send take, in bytes.
+const MAX_MAIL: usize = 36_700_160;
 /// Labels that only Gmail itself sets.
 const FIXED_LABELS: [&str; 3] = ["SENT", "DRAFT", "CHAT"];
 
@@ -27,12 +29,12 @@ enum DateSource {
 }
 
 /// `users.messages.insert`.
-pub(crate) fn insert(context: &Context<'_>) -> Result<Reply, ApiError> {
+pub(super) fn insert(context: &Context<'_>) -> Result<Reply, ApiError> {
     store(context, DateSource::Received)
 }
 
 /// `users.messages.import`: as insert, with the date of the header by default; nothing is scanned.
-pub(crate) fn import(context: &Context<'_>) -> Result<Reply, ApiError> {
+pub(super) fn import(context: &Context<'_>) -> Result<Reply, ApiError> {
     store(context, DateSource::Header)
 }
 
@@ -49,37 +51,10 @@ fn store(context: &Context<'_>, default: DateSource) -> Result<Reply, ApiError> 
             )));
         }
     };
-    let is_upload = context
-        .call
-        .segments
-        .first()
-        .is_some_and(|first| first == "upload");
-    let (metadata, raw) = if is_upload {
-        upload::parse(context.call)?
-    } else {
-        let metadata = body_object(context)?;
-        let raw = metadata["raw"].as_str().map(|text| BASE64URL.decode(text));
-        let raw = match raw {
-            Some(Ok(raw)) => Some(Bytes::from(raw)),
-            Some(Err(_)) => {
-                return Err(ApiError::invalid_argument(
-                    "Invalid value at 'message.raw' (TYPE_BYTES), Base64 decoding failed",
-                ));
-            }
-            None => None,
-        };
-        (metadata, raw)
-    };
-    let raw = raw.filter(|raw| !raw.is_empty()).ok_or_else(|| {
-        ApiError::invalid_argument(
-            "'raw' RFC822 payload message string or uploading message via /upload/* URL required",
-        )
-    })?;
+    let (metadata, raw) = mail_of(context, |body| body)?;
+    let raw = raw.ok_or_else(no_mail)?;
     let labels = label_list(&metadata["labelIds"])?;
-    let thread = match metadata["threadId"].as_str() {
-        None => None,
-        Some(text) => Some(ThreadId(message_id(text)?.0)),
-    };
+    let thread = thread_id(&metadata)?;
     let mut mailbox = context.workspace.mailbox(user);
     check_labels(&mailbox, &labels)?;
     let id = store_raw(
@@ -94,6 +69,55 @@ fn store(context: &Context<'_>, default: DateSource) -> Result<Reply, ApiError> 
     )?;
     let message = mailbox.message(id).ok_or_else(ApiError::not_found)?;
     Ok(Reply::json(brief(&describe(message))))
+}
+
+/// The JSON of a call and the mail in it, if there is one: as `raw` in what `resource` picks, or uploaded.
+pub(super) fn mail_of(
+    context: &Context<'_>,
+    resource: impl Fn(&Value) -> &Value,
+) -> Result<(Value, Option<Bytes>), ApiError> {
+    let is_upload = context
+        .call
+        .segments
+        .first()
+        .is_some_and(|first| first == "upload");
+    let (body, raw) = if is_upload {
+        upload::parse(context.call)?
+    } else {
+        let body = body_object(context)?;
+        let raw = match resource(&body)["raw"].as_str() {
+            None => None,
+            Some(text) => Some(Bytes::from(BASE64URL.decode(text).map_err(|_| {
+                ApiError::invalid_argument(
+                    "Invalid value at 'message.raw' (TYPE_BYTES), Base64 decoding failed",
+                )
+            })?)),
+        };
+        (body, raw)
+    };
+    if raw.as_ref().is_some_and(|raw| raw.len() > MAX_MAIL) {
+        return Err(ApiError::new(
+            413,
+            "uploadTooLarge",
+            "Request entity too large: Message size exceeded",
+        ));
+    }
+    Ok((body, raw.filter(|raw| !raw.is_empty())))
+}
+
+/// 400 for a write without a mail.
+pub(super) fn no_mail() -> ApiError {
+    ApiError::invalid_argument(
+        "'raw' RFC822 payload message string or uploading message via /upload/* URL required",
+    )
+}
+
+/// The `threadId` of a message resource.
+pub(super) fn thread_id(resource: &Value) -> Result<Option<ThreadId>, ApiError> {
+    match resource["threadId"].as_str() {
+        None | Some("") => Ok(None),
+        Some(text) => Ok(Some(ThreadId(message_id(text)?.0))),
+    }
 }
 
 /// Puts raw bytes into a mailbox; without a date the `Date` header counts, and now if that is unreadable.
@@ -130,7 +154,7 @@ fn header_date(raw: &[u8]) -> Option<i64> {
 }
 
 /// `users.messages.modify`.
-pub(crate) fn modify(context: &Context<'_>) -> Result<Reply, ApiError> {
+pub(super) fn modify(context: &Context<'_>) -> Result<Reply, ApiError> {
     let body = body_object(context)?;
     let (add, remove) = label_changes(&body)?;
     change(context, |mailbox, id| {
@@ -140,17 +164,17 @@ pub(crate) fn modify(context: &Context<'_>) -> Result<Reply, ApiError> {
 }
 
 /// `users.messages.trash`.
-pub(crate) fn trash(context: &Context<'_>) -> Result<Reply, ApiError> {
+pub(super) fn trash(context: &Context<'_>) -> Result<Reply, ApiError> {
     change(context, |mailbox, id| Ok(mailbox.trash(id)))
 }
 
 /// `users.messages.untrash`.
-pub(crate) fn untrash(context: &Context<'_>) -> Result<Reply, ApiError> {
+pub(super) fn untrash(context: &Context<'_>) -> Result<Reply, ApiError> {
     change(context, |mailbox, id| Ok(mailbox.untrash(id)))
 }
 
 /// `users.messages.delete`: for good, without a stop in the trash.
-pub(crate) fn delete(context: &Context<'_>) -> Result<Reply, ApiError> {
+pub(super) fn delete(context: &Context<'_>) -> Result<Reply, ApiError> {
     let user = context.mailbox()?;
     let id = message_id(context.path("id"))?;
     context
@@ -162,7 +186,7 @@ pub(crate) fn delete(context: &Context<'_>) -> Result<Reply, ApiError> {
 }
 
 /// `users.messages.batchModify`; ids that are not there are passed over.
-pub(crate) fn batch_modify(context: &Context<'_>) -> Result<Reply, ApiError> {
+pub(super) fn batch_modify(context: &Context<'_>) -> Result<Reply, ApiError> {
     let user = context.mailbox()?;
     let body = body_object(context)?;
     let (add, remove) = label_changes(&body)?;
@@ -176,7 +200,7 @@ pub(crate) fn batch_modify(context: &Context<'_>) -> Result<Reply, ApiError> {
 }
 
 /// `users.messages.batchDelete`; ids that are not there are passed over.
-pub(crate) fn batch_delete(context: &Context<'_>) -> Result<Reply, ApiError> {
+pub(super) fn batch_delete(context: &Context<'_>) -> Result<Reply, ApiError> {
     let user = context.mailbox()?;
     let ids = batch_ids(&body_object(context)?)?;
     let mut mailbox = context.workspace.mailbox(user);
@@ -199,7 +223,7 @@ fn change(
 }
 
 /// Writes answer with ids and labels only.
-fn brief(message: &Value) -> Value {
+pub(super) fn brief(message: &Value) -> Value {
     let mut value = json!({ "id": message["id"], "threadId": message["threadId"] });
     if let Some(labels) = message.get("labelIds") {
         value["labelIds"] = labels.clone();
@@ -207,8 +231,8 @@ fn brief(message: &Value) -> Value {
     value
 }
 
-fn body_object(context: &Context<'_>) -> Result<Value, ApiError> {
-    if context.call.body.is_empty() {
+pub(super) fn body_object(context: &Context<'_>) -> Result<Value, ApiError> {
+    if context.call.body.trim_ascii().is_empty() {
         return Ok(json!({}));
     }
     serde_json::from_slice::<Value>(&context.call.body)
@@ -217,7 +241,7 @@ fn body_object(context: &Context<'_>) -> Result<Value, ApiError> {
         .ok_or_else(|| ApiError::new(400, "parseError", "Parse Error"))
 }
 
-fn label_list(value: &Value) -> Result<Vec<LabelId>, ApiError> {
+pub(super) fn label_list(value: &Value) -> Result<Vec<LabelId>, ApiError> {
     match value {
         Value::Null => Ok(Vec::new()),
         Value::Array(items) => items
@@ -229,7 +253,7 @@ fn label_list(value: &Value) -> Result<Vec<LabelId>, ApiError> {
     }
 }
 
-fn label_changes(body: &Value) -> Result<(Vec<LabelId>, Vec<LabelId>), ApiError> {
+pub(super) fn label_changes(body: &Value) -> Result<(Vec<LabelId>, Vec<LabelId>), ApiError> {
     let (add, remove) = (
         label_list(&body["addLabelIds"])?,
         label_list(&body["removeLabelIds"])?,
@@ -242,7 +266,7 @@ fn label_changes(body: &Value) -> Result<(Vec<LabelId>, Vec<LabelId>), ApiError>
     Ok((add, remove))
 }
 
-fn check_labels(mailbox: &Mailbox, labels: &[LabelId]) -> Result<(), ApiError> {
+pub(super) fn check_labels(mailbox: &Mailbox, labels: &[LabelId]) -> Result<(), ApiError> {
     match labels
         .iter()
         .find(|label| !mailbox.knows_label(label.as_str()))
@@ -255,7 +279,11 @@ fn check_labels(mailbox: &Mailbox, labels: &[LabelId]) -> Result<(), ApiError> {
     }
 }
 
-fn check_changes(mailbox: &Mailbox, add: &[LabelId], remove: &[LabelId]) -> Result<(), ApiError> {
+pub(super) fn check_changes(
+    mailbox: &Mailbox,
+    add: &[LabelId],
+    remove: &[LabelId],
+) -> Result<(), ApiError> {
     for list in [add, remove] {
         check_labels(mailbox, list)?;
         if let Some(label) = list
@@ -281,10 +309,13 @@ fn batch_ids(body: &Value) -> Result<Vec<MessageId>, ApiError> {
         .as_array()
         .map(Vec::as_slice)
         .unwrap_or_default();
-    if ids.is_empty() || ids.len() > MAX_BATCH {
-        return Err(ApiError::invalid_argument(
-            "Invalid number of ids: from 1 to 1000",
-        ));
+    if ids.is_empty() {
+        return Err(ApiError::invalid_argument("No message ids specified"));
+    }
+    if ids.len() > MAX_BATCH {
+        return Err(ApiError::invalid_argument(format!(
+            "Number of ids cannot exceed {MAX_BATCH}"
+        )));
     }
     ids.iter()
         .map(|id| message_id(id.as_str().unwrap_or_default()))

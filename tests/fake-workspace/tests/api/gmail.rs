@@ -370,7 +370,7 @@ async fn writes_do_what_they_say() {
         (
             "messages/batchDelete".to_owned(),
             json!({ "ids": [] }),
-            "Invalid number of ids",
+            "No message ids specified",
         ),
     ] {
         let answer = mailbox.post(&path, &body).await;

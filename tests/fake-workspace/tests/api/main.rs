@@ -1,9 +1,18 @@
 //! The fake from outside, over HTTP, as a client sees it. Rules of single parts are tested in their files.
 
+mod batch;
 mod binary;
 mod client;
 mod directory;
 mod faults;
+mod faults_composed;
 mod gmail;
+mod gmail_drafts;
+mod gmail_feed;
+mod gmail_full;
+mod gmail_labels;
+mod gmail_send;
+mod gmail_threads;
 mod history;
+mod pubsub;
 mod token;

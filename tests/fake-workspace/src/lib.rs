@@ -15,11 +15,14 @@ mod generate;
 mod gmail;
 mod keys;
 mod oauth;
+mod quota;
 mod routes;
 mod server;
 mod stats;
 mod store;
+mod users;
 mod workspace;
 
 pub use admin::Error as AdminError;
+pub use quota::{ChargeTo, PriceList};
 pub use server::{Error, Options, Server};

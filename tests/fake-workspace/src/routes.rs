@@ -4,6 +4,7 @@
 use crate::call::{Body, Call, Cut, Reply};
 use crate::error::ApiError;
 use crate::faults::{Effect, Target};
+use crate::quota::Charge;
 use crate::workspace::{UserIndex, Workspace};
 use crate::{directory, fields, gmail, oauth};
 use serde_json::json;
@@ -42,7 +43,8 @@ const DIRECTORY: &[&str] = &[
 ];
 
 /// A method of an API: its id in the discovery document, its place and the scopes of which one is enough.
-struct Operation {
+#[derive(Clone, Copy)]
+pub(crate) struct Operation {
     name: &'static str,
     method: &'static str,
     /// Segments in braces match anything and can be asked for by name.
@@ -52,7 +54,7 @@ struct Operation {
 
 #[derive(Clone, Copy)]
 enum Run {
-    /// The token endpoint: no bearer, another shape of errors.
+    /// Parts of the authorization server: no bearer, another shape of errors.
     Open(fn(&Workspace, &Call) -> Reply),
     Api(
         &'static [&'static str],
@@ -60,7 +62,8 @@ enum Run {
     ),
 }
 
-const fn api(
+/// A method that takes a bearer token with one of `scopes`.
+pub(crate) const fn api(
     name: &'static str,
     method: &'static str,
     path: &'static str,
@@ -75,23 +78,25 @@ const fn api(
     }
 }
 
-const fn open(
+/// A method that takes no bearer token.
+pub(crate) const fn open(
     name: &'static str,
+    method: &'static str,
     path: &'static str,
     run: fn(&Workspace, &Call) -> Reply,
 ) -> Operation {
     Operation {
         name,
-        method: "POST",
+        method,
         path,
         run: Run::Open(run),
     }
 }
 
+/// The tables of all APIs.
+const TABLES: &[&[Operation]] = &[oauth::OPERATIONS, OPERATIONS];
+
 const OPERATIONS: &[Operation] = &[
-    open("oauth.token", "token", oauth::token),
-    open("oauth.token", "oauth2/v4/token", oauth::token),
-    open("oauth.revoke", "revoke", oauth::revoke),
     api(
         "directory.users.list",
         "GET",
@@ -261,7 +266,11 @@ impl Context<'_> {
 
 /// Answers one call, with its delays.
 pub(crate) async fn answer(workspace: &Workspace, call: &Call) -> Reply {
-    let Some(operation) = OPERATIONS.iter().find(|operation| operation.fits(call)) else {
+    let operation = TABLES
+        .iter()
+        .flat_map(|table| table.iter())
+        .find(|operation| operation.fits(call));
+    let Some(operation) = operation else {
         return ApiError::new(404, "notFound", "Not Found").to_reply();
     };
     let grant = match operation.run {
@@ -275,12 +284,20 @@ pub(crate) async fn answer(workspace: &Workspace, call: &Call) -> Reply {
         },
     };
     let user = match &grant {
-        None => oauth::claimed_subject(call).unwrap_or_else(|| "-".to_owned()),
+        None => oauth::claimed_user(workspace, call).unwrap_or_else(|| "-".to_owned()),
         Some(grant) => grant
             .user
-            .map_or_else(|| "-".to_owned(), |index| workspace.user(index).primary),
+            .map_or_else(|| "-".to_owned(), |index| workspace.primary(index)),
     };
     let _open = workspace.stats.enter(&user, operation.name);
+    let charge = Charge::new(workspace, call, grant.as_ref(), operation.name, &user);
+    let _permit = match workspace.quota.admit(&charge) {
+        Ok(permit) => permit,
+        Err(error) => {
+            workspace.stats.refused(&user, operation.name, error.status);
+            return error.to_reply();
+        }
+    };
     let suffering = workspace.faults().take(Target {
         user: &user,
         method: operation.name,

@@ -1,0 +1,225 @@
+//! Connections: TLS or none, HTTP/1.1 or HTTP/2, and the way from hyper's request to a `Call` and back.
+
+use super::tls::Acceptor;
+use crate::admin;
+use crate::call::{Body, Call, Cut, Query, Reply, segments};
+use crate::routes;
+use crate::workspace::Workspace;
+use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, DATE};
+use http::{Request, Response};
+use http_body_util::{BodyExt, Limited};
+use hyper::body::{Frame, Incoming, SizeHint};
+use hyper::rt::{Read, Write};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use std::convert::Infallible;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+
+/// Largest request body, in bytes: Gmail takes mails of up to 50 MB, base64 adds a third.
+const MAX_BODY: usize = 70 << 20;
+/// A client that does not finish its handshake in this time is let go.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Who is spoken to on a port.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Port {
+    Api,
+    Admin,
+}
+
+/// Which versions of HTTP a port speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Versions {
+    /// HTTP/1.1, and HTTP/2 by prior knowledge or ALPN.
+    Any,
+    Http2,
+}
+
+/// How a port is served.
+#[derive(Debug, Clone)]
+pub(super) struct Door {
+    pub(super) port: Port,
+    pub(super) versions: Versions,
+    /// Absent for plain text.
+    pub(super) tls: Option<Acceptor>,
+}
+
+/// Takes connections for ever.
+pub(super) async fn accept(listener: TcpListener, workspace: Arc<Workspace>, door: Door) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    // Without this each small answer waits for the peer's delayed acknowledgement.
+                    if stream.set_nodelay(true).is_ok() {
+                        connections.spawn(welcome(stream, workspace.clone(), door.clone()));
+                    }
+                }
+                // Out of file descriptors, most likely: let some connections end.
+                Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+            },
+            Some(_) = connections.join_next() => {}
+        }
+    }
+}
+
+async fn welcome(stream: TcpStream, workspace: Arc<Workspace>, door: Door) {
+    match &door.tls {
+        None => serve(TokioIo::new(stream), workspace, &door).await,
+        Some(acceptor) => {
+            let handshake = tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream));
+            // A failed handshake is the client's affair.
+            if let Ok(Ok(stream)) = handshake.await {
+                serve(TokioIo::new(stream), workspace, &door).await;
+            }
+        }
+    }
+}
+
+async fn serve<S>(stream: S, workspace: Arc<Workspace>, door: &Door)
+where
+    S: Read + Write + Unpin + Send + 'static,
+{
+    let port = door.port;
+    let service = service_fn(move |request: Request<Incoming>| {
+        let workspace = workspace.clone();
+        async move { Ok::<_, Infallible>(respond(request, &workspace, port).await) }
+    });
+    let builder = auto::Builder::new(TokioExecutor::new());
+    let builder = match door.versions {
+        Versions::Any => builder,
+        Versions::Http2 => builder.http2_only(),
+    };
+    // How a connection ended is the client's affair.
+    drop(builder.serve_connection(stream, service).await);
+}
+
+async fn respond(
+    request: Request<Incoming>,
+    workspace: &Workspace,
+    port: Port,
+) -> Response<ReplyBody> {
+    let (head, body) = request.into_parts();
+    let Ok(body) = Limited::new(body, MAX_BODY).collect().await else {
+        let mut reply =
+            Reply::html("<html><title>Error 413 (Request Entity Too Large)!!1</title></html>");
+        reply.status = 413;
+        return to_response(reply, Layout::Compact, None);
+    };
+    let call = Call {
+        method: head.method,
+        segments: segments(head.uri.path()),
+        query: Query::parse(head.uri.query().unwrap_or_default().as_bytes()),
+        headers: head.headers,
+        body: body.to_bytes(),
+    };
+    let layout = match (port, call.query.first("prettyPrint")) {
+        (Port::Api, None | Some("true")) => Layout::Pretty,
+        _ => Layout::Compact,
+    };
+    let reply = match port {
+        Port::Api => routes::answer(workspace, &call).await,
+        Port::Admin => admin::answer(workspace, &call),
+    };
+    to_response(reply, layout, date(workspace))
+}
+
+/// The Date header of a clock that is off; hyper writes that of the machine's.
+fn date(workspace: &Workspace) -> Option<String> {
+    if workspace.skew_ms() == 0 {
+        return None;
+    }
+    let now = jiff::Timestamp::from_millisecond(workspace.now_ms()).ok()?;
+    Some(now.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string())
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Layout {
+    Pretty,
+    Compact,
+}
+
+fn to_response(reply: Reply, layout: Layout, date: Option<String>) -> Response<ReplyBody> {
+    let bytes = match (reply.body, layout) {
+        (Body::Bytes(bytes), _) => bytes,
+        (Body::Json(value), Layout::Pretty) => format!("{value:#}\n").into(),
+        (Body::Json(value), Layout::Compact) => value.to_string().into(),
+    };
+    let mut builder = Response::builder().status(reply.status);
+    if reply.status != 204 {
+        builder = builder
+            .header(CONTENT_TYPE, reply.content_type)
+            .header(CONTENT_LENGTH, bytes.len());
+    }
+    if let Some(date) = date {
+        builder = builder.header(DATE, date);
+    }
+    for (name, value) in reply.headers {
+        builder = builder.header(name, value);
+    }
+    let body = ReplyBody {
+        length: bytes.len() as u64,
+        rest: match reply.cut {
+            Cut::Whole => bytes,
+            Cut::InTheMiddle => bytes.slice(..bytes.len() / 2),
+        },
+        cut: reply.cut,
+    };
+    builder.body(body).unwrap_or_else(|_| {
+        // A header from the admin port may hold bytes that no header can.
+        let mut response = Response::new(ReplyBody {
+            length: 0,
+            rest: Bytes::new(),
+            cut: Cut::Whole,
+        });
+        *response.status_mut() = http::StatusCode::INTERNAL_SERVER_ERROR;
+        response
+    })
+}
+
+/// A body in one piece that may break off before its end.
+#[derive(Debug)]
+struct ReplyBody {
+    rest: Bytes,
+    length: u64,
+    cut: Cut,
+}
+
+impl hyper::body::Body for ReplyBody {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        if !self.rest.is_empty() {
+            return Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut self.rest)))));
+        }
+        match self.cut {
+            Cut::Whole => Poll::Ready(None),
+            Cut::InTheMiddle => Poll::Ready(Some(Err(io::Error::other("cut by a fault")))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.rest.is_empty() && self.cut == Cut::Whole
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        if self.cut == Cut::Whole && self.rest.is_empty() {
+            SizeHint::with_exact(0)
+        } else {
+            SizeHint::with_exact(self.length)
+        }
+    }
+}

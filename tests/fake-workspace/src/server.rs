@@ -223,10 +223,14 @@ impl Server {
         self.ca_path.as_deref()
     }
 
-    /// Primary addresses of all users, suspended ones included.
+    /// Primary addresses of all users, suspended ones included, deleted ones not.
     pub fn users(&self) -> Vec<String> {
         let users = self.workspace.users();
-        users.iter().map(|user| user.primary.clone()).collect()
+        users
+            .iter()
+            .filter(|user| user.deleted_ms.is_none())
+            .map(|user| user.primary.clone())
+            .collect()
     }
 
     /// Primary addresses of the users that are suspended now.
@@ -234,7 +238,7 @@ impl Server {
         let users = self.workspace.users();
         users
             .iter()
-            .filter(|user| user.state == AccountState::Suspended)
+            .filter(|user| user.state == AccountState::Suspended && user.deleted_ms.is_none())
             .map(|user| user.primary.clone())
             .collect()
     }

@@ -59,7 +59,7 @@ pub(crate) fn get(context: &Context<'_>) -> Result<Reply, ApiError> {
     answer["snippet"] = json!(mime::snippet(&raw));
     match format {
         Format::Minimal => {}
-        Format::Raw => answer["raw"] = json!(encode_raw(id, &raw)),
+        Format::Raw => answer["raw"] = encode_raw(id, &raw).into(),
         Format::Metadata => {
             let wanted: Vec<&str> = context.call.query.all("metadataHeaders").collect();
             answer["payload"] = mime::metadata(&raw, &wanted);

@@ -14,6 +14,7 @@ use hyper::rt::{Read, Write};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
+use serde_json::Value;
 use std::convert::Infallible;
 use std::io;
 use std::pin::Pin;
@@ -94,13 +95,17 @@ where
         let workspace = workspace.clone();
         async move { Ok::<_, Infallible>(respond(request, &workspace, port).await) }
     });
-    let builder = auto::Builder::new(TokioExecutor::new());
-    let builder = match door.versions {
-        Versions::Any => builder,
-        Versions::Http2 => builder.http2_only(),
-    };
+    let builder = builder(door.versions);
     // How a connection ended is the client's affair.
     drop(builder.serve_connection(stream, service).await);
+}
+
+fn builder(versions: Versions) -> auto::Builder<TokioExecutor> {
+    let builder = auto::Builder::new(TokioExecutor::new());
+    match versions {
+        Versions::Any => builder,
+        Versions::Http2 => builder.http2_only(),
+    }
 }
 
 async fn respond(
@@ -148,11 +153,23 @@ enum Layout {
     Compact,
 }
 
+fn write_json(value: &Value, layout: Layout) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(512);
+    let written = match layout {
+        Layout::Pretty => serde_json::to_writer_pretty(&mut bytes, value),
+        Layout::Compact => serde_json::to_writer(&mut bytes, value),
+    };
+    written.expect("a value can be written, and a Vec takes everything");
+    if let Layout::Pretty = layout {
+        bytes.push(b'\n');
+    }
+    bytes
+}
+
 fn to_response(reply: Reply, layout: Layout, date: Option<String>) -> Response<ReplyBody> {
     let bytes = match (reply.body, layout) {
         (Body::Bytes(bytes), _) => bytes,
-        (Body::Json(value), Layout::Pretty) => format!("{value:#}\n").into(),
-        (Body::Json(value), Layout::Compact) => value.to_string().into(),
+        (Body::Json(value), layout) => write_json(&value, layout).into(),
     };
     let mut builder = Response::builder().status(reply.status);
     if reply.status != 204 {
@@ -220,6 +237,104 @@ impl hyper::body::Body for ReplyBody {
             SizeHint::with_exact(0)
         } else {
             SizeHint::with_exact(self.length)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use tokio::io::{
+        AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex,
+    };
+
+    /// Counts what would be system calls that write; takes vectors, as a socket does.
+    struct Counting {
+        inner: DuplexStream,
+        n_writes: Arc<AtomicUsize>,
+    }
+
+    impl AsyncRead for Counting {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            context: &mut Context<'_>,
+            buffer: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            Pin::new(&mut self.inner).poll_read(context, buffer)
+        }
+    }
+
+    impl AsyncWrite for Counting {
+        fn poll_write(
+            mut self: Pin<&mut Self>,
+            context: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            self.n_writes.fetch_add(1, Ordering::Relaxed);
+            Pin::new(&mut self.inner).poll_write(context, bytes)
+        }
+
+        fn poll_write_vectored(
+            self: Pin<&mut Self>,
+            context: &mut Context<'_>,
+            parts: &[io::IoSlice<'_>],
+        ) -> Poll<io::Result<usize>> {
+            let whole: Vec<u8> = parts.iter().flat_map(|part| part.iter().copied()).collect();
+            self.poll_write(context, &whole)
+        }
+
+        fn is_write_vectored(&self) -> bool {
+            true
+        }
+
+        fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Pin::new(&mut self.inner).poll_flush(context)
+        }
+
+        fn poll_shutdown(
+            mut self: Pin<&mut Self>,
+            context: &mut Context<'_>,
+        ) -> Poll<io::Result<()>> {
+            Pin::new(&mut self.inner).poll_shutdown(context)
+        }
+    }
+
+    #[tokio::test]
+    async fn a_reply_is_one_write() {
+        let (mut client, inner) = duplex(1 << 20);
+        let n_writes = Arc::new(AtomicUsize::new(0));
+        let stream = Counting {
+            inner,
+            n_writes: n_writes.clone(),
+        };
+        let body = "x".repeat(100_000);
+        let text = body.clone();
+        let service = service_fn(move |_: Request<Incoming>| {
+            let reply = Reply::json(json!({ "data": text }));
+            async move { Ok::<_, Infallible>(to_response(reply, Layout::Pretty, None)) }
+        });
+        let mut tasks = JoinSet::new();
+        let connection = builder(Versions::Any);
+        tasks.spawn(async move {
+            drop(
+                connection
+                    .serve_connection(TokioIo::new(stream), service)
+                    .await,
+            );
+        });
+        for round in 1..=3 {
+            client
+                .write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+                .await
+                .unwrap();
+            let mut seen = Vec::new();
+            while !seen.ends_with(b"}\n") {
+                client.read_buf(&mut seen).await.unwrap();
+            }
+            assert!(seen.len() > body.len());
+            assert_eq!(n_writes.load(Ordering::Relaxed), round);
         }
     }
 }

@@ -12,6 +12,9 @@ const REDIRECT: &str = "http://127.0.0.1:4711/cb";
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 const PROFILE: &str = "/gmail/v1/users/me/profile";
 
+/// Name and value of a parameter.
+type Pair<'a> = (&'a str, &'a str);
+
 /// An installed app with its client file.
 struct App<'a> {
     fake: &'a Fake,
@@ -237,7 +240,7 @@ async fn bad_requests_for_consent_stay_on_googles_page() {
     let app = App::of(&fake);
     fake.admin("oauth.consent", json!({ "mode": "auto" }));
     let short = "x".repeat(42);
-    let cases: Vec<(Vec<(&str, &str)>, u16, &str)> = vec![
+    let cases: Vec<(Vec<Pair<'_>>, u16, &str)> = vec![
         (vec![("client_id", "")], 400, "invalid_request"),
         (vec![("client_id", "other")], 401, "invalid_client"),
         (vec![("redirect_uri", "")], 400, "invalid_request"),
@@ -411,8 +414,7 @@ async fn code_exchange_is_refused_in_googles_words() {
     let short = "a".repeat(42);
     let hash_as_verifier = [("code_verifier", hash.as_str())];
     let short_verifier = [("code_verifier", short.as_str())];
-    type Pairs<'a> = &'a [(&'a str, &'a str)];
-    let cases: Vec<(Pairs<'_>, Pairs<'_>, u16, &str, &str)> = vec![
+    let cases: Vec<(&[Pair<'_>], &[Pair<'_>], u16, &str, &str)> = vec![
         (&s256, &[], 400, "invalid_grant", "Missing code verifier."),
         (
             &s256,

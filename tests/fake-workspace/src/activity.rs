@@ -3,7 +3,7 @@
 use crate::generate::deliveries;
 use crate::generate::mail::{Address, Mail, Parent, Style, View, compose};
 use crate::store::{Content, LabelId, Mailbox, MessageId, NewMessage, ThreadChoice};
-use crate::workspace::{AccountState, UserIndex, Workspace, now_ms};
+use crate::workspace::{UserIndex, Workspace, now_ms};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -45,7 +45,7 @@ fn active_user(workspace: &Workspace, rng: &mut fastrand::Rng) -> Option<UserInd
     let users = workspace.users();
     let active: Vec<UserIndex> = users
         .iter()
-        .filter(|user| user.state == AccountState::Active)
+        .filter(|user| user.is_active())
         .map(|user| user.index)
         .collect();
     rng.choice(active)
@@ -202,8 +202,8 @@ fn deliver(
     for (member, view, labels) in deliveries(&workspace.world, &mail, now, now, rng) {
         let wanted = match reach {
             Reach::OneMailbox => member == user,
-            // Mail to suspended users bounces.
-            Reach::Domain => workspace.users()[member.0].state == AccountState::Active,
+            // Mail to suspended, archived and deleted users bounces.
+            Reach::Domain => workspace.users()[member.0].is_active(),
         };
         if wanted {
             workspace

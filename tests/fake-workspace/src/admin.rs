@@ -8,8 +8,8 @@ use crate::gmail::write::store_raw;
 use crate::keys::hex;
 use crate::oauth::BASE64URL;
 use crate::store::{LabelId, Mailbox, MessageId, ThreadId, UserLabel};
-use crate::workspace::{AccountState, Role, UserIndex, Workspace, now_ms};
-use crate::{gmail, pubsub};
+use crate::workspace::{UserIndex, Workspace, now_ms};
+use crate::{gmail, oauth, pubsub, quota, users};
 use base64::Engine;
 use bytes::Bytes;
 use rsa::sha2::{Digest, Sha256};
@@ -37,6 +37,7 @@ impl From<ApiError> for Error {
     }
 }
 
+/// An operation that cannot be done, in words.
 pub(crate) fn failed(text: impl Into<String>) -> Error {
     Error::Failed(text.into())
 }
@@ -101,17 +102,7 @@ pub(crate) fn run(workspace: &Workspace, operation: &str, input: &Value) -> Resu
             let start = workspace.mailbox(user(workspace, input)?).expire_history();
             Ok(json!({ "startHistoryId": start.to_string() }))
         }
-        "user.suspend" => set_state(workspace, input, AccountState::Suspended),
-        "user.restore" => set_state(workspace, input, AccountState::Active),
-        "user.mailbox" => {
-            let index = user(workspace, input)?;
-            let enabled = input["enabled"]
-                .as_bool()
-                .ok_or_else(|| failed("`enabled` is missing"))?;
-            workspace.users()[index.0].mailbox_setup = enabled;
-            Ok(json!({ "enabled": enabled }))
-        }
-        "users" => Ok(users(workspace)),
+        "users" => Ok(users::list(workspace)),
         "fault.on" => {
             let number = workspace.faults().add(input).map_err(Error::Failed)?;
             Ok(json!({ "fault": number }))
@@ -120,20 +111,13 @@ pub(crate) fn run(workspace: &Workspace, operation: &str, input: &Value) -> Resu
             let n_removed = workspace.faults().remove(input["fault"].as_u64());
             Ok(json!({ "removed": n_removed }))
         }
-        "delegation.grant" | "delegation.revoke" => delegate(workspace, operation, input),
-        "tokens.expire" => {
-            let index = match &input["user"] {
-                Value::Null => None,
-                _ => Some(user(workspace, input)?),
-            };
-            let n_expired = workspace.tokens().expire(index);
-            Ok(json!({ "expired": n_expired }))
-        }
         "stats" => {
             let n_faults = workspace.faults().n_hits();
-            let stats = workspace.stats.to_json(n_faults);
+            let mut stats = workspace.stats.to_json(n_faults);
+            stats["quota"] = workspace.quota.to_json();
             if input["reset"].as_bool() == Some(true) {
                 workspace.stats.reset();
+                workspace.quota.reset_counters();
             }
             Ok(stats)
         }
@@ -160,16 +144,21 @@ pub(crate) fn run(workspace: &Workspace, operation: &str, input: &Value) -> Resu
         }
         _ if operation.starts_with("gmail.") => gmail::admin::run(workspace, operation, input),
         _ if operation.starts_with("pubsub.") => pubsub::admin(workspace, operation, input),
-        _ => Err(Error::Unknown(operation.to_owned())),
+        _ => users::run(workspace, operation, input)
+            .or_else(|| oauth::admin::run(workspace, operation, input))
+            .or_else(|| quota::admin::run(workspace, operation, input))
+            .unwrap_or_else(|| Err(Error::Unknown(operation.to_owned()))),
     }
 }
 
+/// The string member `name`.
 pub(crate) fn text<'a>(input: &'a Value, name: &str) -> Result<&'a str, Error> {
     input[name]
         .as_str()
         .ok_or_else(|| failed(format!("`{name}` is missing or no string")))
 }
 
+/// The user that the member `user` names, by address, alias or id.
 pub(crate) fn user(workspace: &Workspace, input: &Value) -> Result<UserIndex, Error> {
     let key = text(input, "user")?;
     workspace
@@ -272,56 +261,6 @@ fn state(mailbox: &Mailbox, id: MessageId) -> Result<Value, Error> {
 
 fn label_ids(labels: &[LabelId]) -> Value {
     labels.iter().map(LabelId::as_str).collect()
-}
-
-fn set_state(workspace: &Workspace, input: &Value, state: AccountState) -> Result<Value, Error> {
-    let index = user(workspace, input)?;
-    workspace.users()[index.0].state = state;
-    Ok(json!({ "suspended": state == AccountState::Suspended }))
-}
-
-fn users(workspace: &Workspace) -> Value {
-    let users: Vec<Value> = workspace
-        .users()
-        .iter()
-        .map(|user| {
-            json!({
-                "email": user.primary,
-                "id": user.id,
-                "aliases": user.aliases,
-                "name": format!("{} {}", user.given_name, user.family_name),
-                "suspended": user.state == AccountState::Suspended,
-                "admin": user.role == Role::Admin,
-                "mailbox": user.mailbox_setup,
-            })
-        })
-        .collect();
-    json!({ "users": users })
-}
-
-/// With `scope` one scope, with `user` the reach to one user, with neither all of it.
-fn delegate(workspace: &Workspace, operation: &str, input: &Value) -> Result<Value, Error> {
-    let member = match &input["user"] {
-        Value::Null => None,
-        _ => Some(
-            workspace
-                .user(user(workspace, input)?)
-                .primary
-                .to_ascii_lowercase(),
-        ),
-    };
-    let mut delegation = workspace.delegation();
-    let grants = operation == "delegation.grant";
-    match (input["scope"].as_str(), &member) {
-        (Some(_), Some(_)) => return Err(failed("give `scope` or `user`, not both")),
-        (Some(scope), None) if grants => delegation.grant(scope),
-        (Some(scope), None) => delegation.revoke(scope),
-        (None, Some(member)) if grants => delegation.reach(member),
-        (None, Some(member)) => delegation.unreach(member),
-        (None, None) if grants => delegation.grant_defaults(),
-        (None, None) => delegation.revoke_all(),
-    }
-    Ok(json!({ "scopes": delegation.scopes().collect::<Vec<_>>() }))
 }
 
 fn set_rate(workspace: &Workspace, per_second: f64) -> Result<Value, Error> {

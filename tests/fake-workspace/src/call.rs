@@ -70,6 +70,13 @@ impl Query {
         self.0.extend(missing);
     }
 
+    /// All names with their values.
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     /// A boolean parameter; only `true` is true, as at Google.
     pub(crate) fn flag(&self, name: &str) -> bool {
         self.first(name) == Some("true")

@@ -4,10 +4,12 @@
 
 use crate::call::Reply;
 use crate::error::ApiError;
+use crate::generate::rfc3339;
 use crate::oauth::BASE64URL;
 use crate::routes::Context;
 use crate::workspace::{AccountState, Role, User};
 use base64::Engine;
+use rsa::sha2::{Digest, Sha256};
 use serde_json::{Value, json};
 
 const CUSTOMER: &str = "C01abcdef";
@@ -40,10 +42,9 @@ pub(crate) fn list(context: &Context<'_>) -> Result<Reply, ApiError> {
                 .ok_or_else(|| ApiError::new(400, "invalid", "Invalid Input: pageToken"))?,
         ),
     };
-    if query.flag("showDeleted") {
-        return Ok(Reply::json(json!({ "kind": "admin#directory#users" })));
-    }
+    let deleted = query.flag("showDeleted");
     let mut users: Vec<User> = context.workspace.users().clone();
+    users.retain(|user| user.deleted_ms.is_some() == deleted);
     users.sort_by(|a, b| a.primary.cmp(&b.primary));
     let mut found = users
         .iter()
@@ -100,6 +101,7 @@ fn page_size(text: Option<&str>) -> Result<usize, ApiError> {
 #[derive(Debug, Default)]
 struct Wanted {
     suspended: Option<bool>,
+    archived: Option<bool>,
     admin: Option<bool>,
     org_unit: Option<String>,
     email_prefix: Option<String>,
@@ -119,6 +121,7 @@ impl Wanted {
             let value = term[at + 1..].trim_matches(['\'', '"']);
             match &term[..at] {
                 "isSuspended" => wanted.suspended = flag(value)?,
+                "isArchived" => wanted.archived = flag(value)?,
                 "isAdmin" => wanted.admin = flag(value)?,
                 "orgUnitPath" => wanted.org_unit = Some(value.to_owned()),
                 "email" => wanted.email_prefix = Some(value.to_ascii_lowercase()),
@@ -132,6 +135,7 @@ impl Wanted {
         let addresses = || std::iter::once(&user.primary).chain(&user.aliases);
         self.suspended
             .is_none_or(|wanted| wanted == (user.state == AccountState::Suspended))
+            && self.archived.is_none_or(|wanted| wanted == user.archived)
             && self
                 .admin
                 .is_none_or(|wanted| wanted == (user.role == Role::Admin))
@@ -169,6 +173,19 @@ fn split_terms(text: &str) -> Vec<String> {
     terms
 }
 
+/// Changes with whatever of a user can change.
+fn etag(user: &User) -> String {
+    let state = (
+        &user.primary,
+        &user.aliases,
+        user.state == AccountState::Suspended,
+        user.archived,
+        user.mailbox_setup,
+    );
+    let digest = Sha256::digest(format!("{}{state:?}", user.id));
+    format!("\"{}\"", BASE64URL.encode(&digest[..15]))
+}
+
 fn to_json(user: &User) -> Value {
     let emails: Vec<Value> = std::iter::once(json!({ "address": user.primary, "primary": true }))
         .chain(
@@ -182,7 +199,7 @@ fn to_json(user: &User) -> Value {
     let mut value = json!({
         "kind": "admin#directory#user",
         "id": user.id,
-        "etag": format!("\"{}-{suspended}\"", user.id),
+        "etag": etag(user),
         "primaryEmail": user.primary,
         "name": {
             "givenName": user.given_name,
@@ -194,7 +211,7 @@ fn to_json(user: &User) -> Value {
         "isAdmin": user.role == Role::Admin,
         "isDelegatedAdmin": false,
         "suspended": suspended,
-        "archived": false,
+        "archived": user.archived,
         "isMailboxSetup": user.mailbox_setup,
         "includeInGlobalAddressList": true,
         "agreedToTerms": true,
@@ -211,6 +228,9 @@ fn to_json(user: &User) -> Value {
     }
     if suspended {
         value["suspensionReason"] = json!("ADMIN");
+    }
+    if let Some(deleted) = user.deleted_ms {
+        value["deletionTime"] = json!(rfc3339(deleted));
     }
     value
 }

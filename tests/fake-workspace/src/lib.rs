@@ -18,11 +18,14 @@ mod gzip;
 mod keys;
 mod oauth;
 mod pubsub;
+mod quota;
 mod routes;
 mod server;
 mod stats;
 mod store;
+mod users;
 mod workspace;
 
 pub use admin::Error as AdminError;
+pub use quota::{ChargeTo, PriceList};
 pub use server::{Error, Options, Server};

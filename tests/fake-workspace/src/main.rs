@@ -1,7 +1,7 @@
 //! The command line of the fake Workspace: `serve` runs one, `admin` talks to the control port of a running one.
 
 use clap::{Args, Parser, Subcommand};
-use fake_workspace::{Options, Server};
+use fake_workspace::{ChargeTo, Options, PriceList, Server};
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
@@ -15,7 +15,6 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 
 const FAILURE: u8 = 1;
-const USAGE: u8 = 2;
 const UNKNOWN_OPERATION: u8 = 3;
 
 /// A test double of Google Workspace.
@@ -69,21 +68,29 @@ struct Serve {
     /// Delay before each answer of an API
     #[arg(long, default_value = "0ms", value_parser = humantime::parse_duration)]
     latency: Duration,
-    /// Only `off` is built
-    #[arg(long)]
-    quota: Option<String>,
-    /// Not built yet
-    #[arg(long)]
-    charge: Option<String>,
-    /// Not built yet
-    #[arg(long)]
-    time_scale: Option<String>,
-    /// Not built yet
+    /// Price list of the project: 2026-05, legacy or off
+    #[arg(long, default_value = "off", value_parser = price_list)]
+    quota: PriceList,
+    /// Whom Gmail charges for delegated calls: mailbox or service-account
+    #[arg(long, default_value = "mailbox", value_parser = charge)]
+    charge: ChargeTo,
+    /// Divides the length of all quota windows
+    #[arg(long, default_value_t = 1.0)]
+    time_scale: f64,
+    /// HTTP/2 only
     #[arg(long)]
     h2: bool,
-    /// Not built yet
+    /// TLS with a generated authority, whose certificate is DIR/ca.pem
     #[arg(long)]
     tls: bool,
+}
+
+fn price_list(text: &str) -> Result<PriceList, &'static str> {
+    PriceList::parse(text).ok_or("known are 2026-05, legacy and off")
+}
+
+fn charge(text: &str) -> Result<ChargeTo, &'static str> {
+    ChargeTo::parse(text).ok_or("known are mailbox and service-account")
 }
 
 fn main() -> ExitCode {
@@ -93,31 +100,10 @@ fn main() -> ExitCode {
         Err(error) => return fail(FAILURE, &error),
     };
     match cli.command {
-        Command::Serve(options) => match options.not_built() {
-            Some(option) => fail(USAGE, &format!("{option} is not built yet")),
-            None => runtime.block_on(serve(*options)),
-        },
+        Command::Serve(options) => runtime.block_on(serve(*options)),
         Command::Admin { operation, url } => runtime
             .block_on(admin(&operation, &url))
             .unwrap_or_else(|error| fail(FAILURE, &error)),
-    }
-}
-
-impl Serve {
-    /// The first option that is known but does nothing yet.
-    fn not_built(&self) -> Option<&'static str> {
-        [
-            (
-                self.quota.as_deref().is_some_and(|quota| quota != "off"),
-                "--quota other than off",
-            ),
-            (self.charge.is_some(), "--charge"),
-            (self.time_scale.is_some(), "--time-scale"),
-            (self.h2, "--h2"),
-            (self.tls, "--tls"),
-        ]
-        .into_iter()
-        .find_map(|(given, name)| given.then_some(name))
     }
 }
 
@@ -135,6 +121,11 @@ async fn serve(options: Serve) -> ExitCode {
             mail: options.mail,
             rate: options.rate,
             latency: options.latency,
+            quota: options.quota,
+            charge: options.charge,
+            time_scale: options.time_scale,
+            h2: options.h2,
+            tls: options.tls,
         })
         .await?;
         print(&server.describe().to_string())?;

@@ -4,6 +4,7 @@
 use crate::call::{Body, Call, Reply};
 use crate::error::ApiError;
 use crate::faults::Target;
+use crate::quota::Charge;
 use crate::workspace::{UserIndex, Workspace};
 use crate::{directory, fields, gmail, oauth, pubsub};
 use serde_json::json;
@@ -15,6 +16,7 @@ const DIRECTORY: &[&str] = &[
 ];
 
 /// A method of an API: its id in the discovery document, its place and the scopes of which one is enough.
+#[derive(Clone, Copy)]
 pub(crate) struct Operation {
     name: &'static str,
     method: &'static str,
@@ -25,7 +27,7 @@ pub(crate) struct Operation {
 
 #[derive(Clone, Copy)]
 enum Run {
-    /// The token endpoint: no bearer, another shape of errors.
+    /// Parts of the authorization server: no bearer, another shape of errors.
     Open(fn(&Workspace, &Call) -> Reply),
     Api(
         &'static [&'static str],
@@ -33,7 +35,7 @@ enum Run {
     ),
 }
 
-/// A row of an API with bearer tokens; of `scopes` one is enough.
+/// A method that takes a bearer token with one of `scopes`.
 pub(crate) const fn api(
     name: &'static str,
     method: &'static str,
@@ -49,26 +51,30 @@ pub(crate) const fn api(
     }
 }
 
-const fn open(
+/// A method that takes no bearer token.
+pub(crate) const fn open(
     name: &'static str,
+    method: &'static str,
     path: &'static str,
     run: fn(&Workspace, &Call) -> Reply,
 ) -> Operation {
     Operation {
         name,
-        method: "POST",
+        method,
         path,
         run: Run::Open(run),
     }
 }
 
-/// All tables; the first row that fits a call wins.
-const TABLES: &[&[Operation]] = &[OPERATIONS, gmail::OPERATIONS, pubsub::OPERATIONS];
+/// The tables of all APIs; the first row that fits a call wins.
+const TABLES: &[&[Operation]] = &[
+    oauth::OPERATIONS,
+    OPERATIONS,
+    gmail::OPERATIONS,
+    pubsub::OPERATIONS,
+];
 
 const OPERATIONS: &[Operation] = &[
-    open("oauth.token", "token", oauth::token),
-    open("oauth.token", "oauth2/v4/token", oauth::token),
-    open("oauth.revoke", "revoke", oauth::revoke),
     api(
         "directory.users.list",
         "GET",
@@ -137,12 +143,20 @@ pub(crate) async fn answer(workspace: &Workspace, call: &Call) -> Reply {
         },
     };
     let user = match &grant {
-        None => oauth::claimed_subject(call).unwrap_or_else(|| "-".to_owned()),
+        None => oauth::claimed_user(workspace, call).unwrap_or_else(|| "-".to_owned()),
         Some(grant) => grant
             .user
-            .map_or_else(|| "-".to_owned(), |index| workspace.user(index).primary),
+            .map_or_else(|| "-".to_owned(), |index| workspace.primary(index)),
     };
     let _open = workspace.stats.enter(&user, operation.name);
+    let charge = Charge::new(workspace, call, grant.as_ref(), operation.name, &user);
+    let _permit = match workspace.quota.admit(&charge) {
+        Ok(permit) => permit,
+        Err(error) => {
+            workspace.stats.refused(&user, operation.name, error.status);
+            return error.to_reply();
+        }
+    };
     let suffering = workspace.faults().take(Target {
         user: &user,
         method: operation.name,

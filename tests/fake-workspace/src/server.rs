@@ -1,35 +1,25 @@
-//! Listeners, connections and the life of a server. What a call answers is decided in `routes.rs` and `admin.rs`.
+//! The life of a server: its options, its listeners, what it writes at the start. Connections are in `server/`,
+//! what a call answers is decided in `routes.rs` and `admin.rs`.
+
+mod connection;
+mod tls;
 
 use crate::activity;
 use crate::admin;
-use crate::batch;
-use crate::call::{Body, Call, Cut, Query, Reply, segments};
 use crate::generate;
-use crate::gzip;
 use crate::keys::ServiceAccount;
-use crate::routes;
+use crate::oauth::Client;
+use crate::quota::{ChargeTo, PriceList, Quota};
 use crate::workspace::{AccountState, Parts, Role, Workspace, now_ms};
-use bytes::Bytes;
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, VARY};
-use http::{Request, Response};
-use http_body_util::{BodyExt, Limited};
-use hyper::body::{Frame, Incoming, SizeHint};
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use hyper_util::server::conn::auto;
+use connection::{Door, Port, Versions, accept};
 use serde_json::{Value, json};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
-
-/// Largest request body, in bytes: Gmail takes mails of up to 50 MB, base64 adds a third.
-const MAX_BODY: usize = 70 << 20;
 
 /// The Cloud project of the service account.
 pub(crate) const PROJECT: &str = "fake-workspace";
@@ -39,7 +29,7 @@ pub(crate) const PROJECT: &str = "fake-workspace";
 pub struct Options {
     /// Address of the API; port 0 takes a free one. The admin port is always a free one on loopback.
     pub listen: SocketAddr,
-    /// Where `service-account.json` is written; made if missing.
+    /// Where `service-account.json`, `oauth-client.json` and with TLS `ca.pem` are written; made if missing.
     pub dir: PathBuf,
     /// Users of the domain, the administrator (the first) included; at least one.
     pub users: usize,
@@ -55,6 +45,16 @@ pub struct Options {
     pub rate: f64,
     /// Delay before each answer of an API.
     pub latency: Duration,
+    /// The price list of the project; nothing is refused without one.
+    pub quota: PriceList,
+    /// Whom Gmail charges for delegated calls.
+    pub charge: ChargeTo,
+    /// Divides the length of all quota windows: 60 makes a minute a second.
+    pub time_scale: f64,
+    /// HTTP/2 only; otherwise HTTP/1.1 as well.
+    pub h2: bool,
+    /// TLS with a certificate of an authority made at the start.
+    pub tls: bool,
 }
 
 impl Options {
@@ -70,6 +70,11 @@ impl Options {
             mail: None,
             rate: 0.0,
             latency: Duration::ZERO,
+            quota: PriceList::Off,
+            charge: ChargeTo::Mailbox,
+            time_scale: 1.0,
+            h2: false,
+            tls: false,
         }
     }
 }
@@ -107,6 +112,12 @@ pub enum Error {
     /// No RSA key came about.
     #[error("cannot generate the service account's key")]
     Key(#[source] rsa::Error),
+    /// No certificate came about.
+    #[error("cannot make the certificate of the server")]
+    Certificate(#[source] rcgen::Error),
+    /// The certificate does not fit its key.
+    #[error("cannot set TLS up")]
+    Tls(#[source] rustls::Error),
     /// The key could not be written as PKCS#8.
     #[error("cannot encode the service account's key")]
     KeyFormat(#[source] rsa::pkcs8::Error),
@@ -118,6 +129,8 @@ pub struct Server {
     workspace: Arc<Workspace>,
     admin_url: String,
     key_path: PathBuf,
+    client_path: PathBuf,
+    ca_path: Option<PathBuf>,
     /// Owns the listeners and, through them, all connections.
     _tasks: JoinSet<()>,
 }
@@ -128,17 +141,7 @@ impl Server {
     /// # Errors
     /// Anything in [`Error`]; nothing is left running then.
     pub async fn start(options: Options) -> Result<Self, Error> {
-        if options.users == 0 {
-            return Err(Error::Options("a domain has at least one user".to_owned()));
-        }
-        if options.suspended >= options.users {
-            return Err(Error::Options(
-                "the administrator cannot be suspended: fewer suspended than users".to_owned(),
-            ));
-        }
-        if !options.rate.is_finite() || options.rate < 0.0 {
-            return Err(Error::Options("the rate is a number from 0 up".to_owned()));
-        }
+        check(&options)?;
         std::fs::create_dir_all(&options.dir).map_err(|source| Error::Write {
             path: options.dir.clone(),
             source,
@@ -146,13 +149,21 @@ impl Server {
         let (listener, address) = bind(options.listen).await?;
         let (admin_listener, admin_address) =
             bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
-        let base = format!("http://{address}");
+        let tls = match options.tls {
+            true => Some(tls::Acceptor::create(&options.dir, options.h2)?),
+            false => None,
+        };
+        let base = format!("{}://{address}", if options.tls { "https" } else { "http" });
         let (account, key_path) = ServiceAccount::create(&options.dir, &base, PROJECT)?;
+        let (client, client_path) = Client::create(&options.dir, &base, PROJECT)?;
         let domain = generate::domain(&options, now_ms())?;
         let workspace = Arc::new(Workspace::new(Parts {
             base,
             world: domain.world,
-            accounts: vec![account],
+            dir: options.dir.clone(),
+            account,
+            client,
+            quota: Quota::new(options.quota, options.charge, options.time_scale),
             latency: options.latency,
             users: domain.users,
             mailboxes: domain.mailboxes,
@@ -160,13 +171,29 @@ impl Server {
             seed: options.seed,
         }));
         let mut tasks = JoinSet::new();
-        tasks.spawn(accept(listener, workspace.clone(), Port::Api));
-        tasks.spawn(accept(admin_listener, workspace.clone(), Port::Admin));
+        let api = Door {
+            port: Port::Api,
+            versions: if options.h2 {
+                Versions::Http2
+            } else {
+                Versions::Any
+            },
+            tls: tls.clone(),
+        };
+        let control = Door {
+            port: Port::Admin,
+            versions: Versions::Any,
+            tls: None,
+        };
+        tasks.spawn(accept(listener, workspace.clone(), api));
+        tasks.spawn(accept(admin_listener, workspace.clone(), control));
         tasks.spawn(activity::trickle(workspace.clone(), options.seed));
         Ok(Self {
             workspace,
             admin_url: format!("http://{admin_address}"),
             key_path,
+            client_path,
+            ca_path: tls.map(|tls| tls.ca_path().to_owned()),
             _tasks: tasks,
         })
     }
@@ -186,10 +213,24 @@ impl Server {
         &self.key_path
     }
 
-    /// Primary addresses of all users, suspended ones included.
+    /// The file of the OAuth client of the installed type.
+    pub fn client_path(&self) -> &Path {
+        &self.client_path
+    }
+
+    /// The certificate of the authority that clients have to trust; only with TLS.
+    pub fn ca_path(&self) -> Option<&Path> {
+        self.ca_path.as_deref()
+    }
+
+    /// Primary addresses of all users, suspended ones included, deleted ones not.
     pub fn users(&self) -> Vec<String> {
         let users = self.workspace.users();
-        users.iter().map(|user| user.primary.clone()).collect()
+        users
+            .iter()
+            .filter(|user| user.deleted_ms.is_none())
+            .map(|user| user.primary.clone())
+            .collect()
     }
 
     /// Primary addresses of the users that are suspended now.
@@ -197,7 +238,7 @@ impl Server {
         let users = self.workspace.users();
         users
             .iter()
-            .filter(|user| user.state == AccountState::Suspended)
+            .filter(|user| user.state == AccountState::Suspended && user.deleted_ms.is_none())
             .map(|user| user.primary.clone())
             .collect()
     }
@@ -227,6 +268,8 @@ impl Server {
             "admin": self.admin_url(),
             "admin_user": self.admin_user(),
             "key": self.key_path(),
+            "oauth_client": self.client_path(),
+            "ca": self.ca_path(),
             "users": self.users(),
             "suspended": self.suspended(),
             "pid": std::process::id(),
@@ -234,10 +277,22 @@ impl Server {
     }
 }
 
-#[derive(Debug, Clone, Copy)]
-enum Port {
-    Api,
-    Admin,
+fn check(options: &Options) -> Result<(), Error> {
+    if options.users == 0 {
+        return Err(Error::Options("a domain has at least one user".to_owned()));
+    }
+    if options.suspended >= options.users {
+        return Err(Error::Options(
+            "the administrator cannot be suspended: fewer suspended than users".to_owned(),
+        ));
+    }
+    if !options.rate.is_finite() || options.rate < 0.0 {
+        return Err(Error::Options("the rate is a number from 0 up".to_owned()));
+    }
+    if !options.time_scale.is_finite() || options.time_scale <= 0.0 {
+        return Err(Error::Options("the time scale is above 0".to_owned()));
+    }
+    Ok(())
 }
 
 async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Error> {
@@ -245,174 +300,4 @@ async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Error> {
     let listener = TcpListener::bind(address).await.map_err(failed)?;
     let local = listener.local_addr().map_err(failed)?;
     Ok((listener, local))
-}
-
-async fn accept(listener: TcpListener, workspace: Arc<Workspace>, port: Port) {
-    let mut connections = JoinSet::new();
-    loop {
-        tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => {
-                    // Without this each small answer waits for the peer's delayed acknowledgement.
-                    if stream.set_nodelay(true).is_ok() {
-                        connections.spawn(serve(TokioIo::new(stream), workspace.clone(), port));
-                    }
-                }
-                // Out of file descriptors, most likely: let some connections end.
-                Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
-            },
-            Some(_) = connections.join_next() => {}
-        }
-    }
-}
-
-async fn serve(stream: TokioIo<tokio::net::TcpStream>, workspace: Arc<Workspace>, port: Port) {
-    let service = service_fn(move |request: Request<Incoming>| {
-        let workspace = workspace.clone();
-        async move { respond(request, &workspace, port).await }
-    });
-    // How a connection ended is the client's affair.
-    drop(
-        auto::Builder::new(TokioExecutor::new())
-            .serve_connection(stream, service)
-            .await,
-    );
-}
-
-async fn respond(
-    request: Request<Incoming>,
-    workspace: &Arc<Workspace>,
-    port: Port,
-) -> io::Result<Response<ReplyBody>> {
-    let (head, body) = request.into_parts();
-    let Ok(body) = Limited::new(body, MAX_BODY).collect().await else {
-        let mut reply =
-            Reply::html("<html><title>Error 413 (Request Entity Too Large)!!1</title></html>");
-        reply.status = 413;
-        return Ok(to_response(reply, Layout::Compact, Coding::Identity));
-    };
-    let call = Call {
-        method: head.method,
-        segments: segments(head.uri.path()),
-        query: Query::parse(head.uri.query().unwrap_or_default().as_bytes()),
-        headers: head.headers,
-        body: body.to_bytes(),
-    };
-    let layout = match (port, call.query.first("prettyPrint")) {
-        (Port::Api, None | Some("true")) => Layout::Pretty,
-        _ => Layout::Compact,
-    };
-    let reply = match port {
-        Port::Api if batch::is_batch(&call) => batch::answer(workspace, &call).await,
-        Port::Api => routes::answer(workspace, &call).await,
-        Port::Admin => admin::answer(workspace, &call),
-    };
-    if reply.cut == Cut::BeforeTheAnswer {
-        return Err(io::Error::other("reset by a fault"));
-    }
-    let coding = match port {
-        Port::Api if gzip::is_wanted(&call.headers) => Coding::Gzip,
-        _ => Coding::Identity,
-    };
-    Ok(to_response(reply, layout, coding))
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Coding {
-    Identity,
-    Gzip,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Layout {
-    Pretty,
-    Compact,
-}
-
-fn to_response(reply: Reply, layout: Layout, coding: Coding) -> Response<ReplyBody> {
-    let mut content_type = reply.content_type.to_owned();
-    let bytes: Bytes = match (reply.body, layout) {
-        (Body::Bytes(bytes), _) => bytes,
-        (Body::Multipart { boundary, bytes }, _) => {
-            content_type = format!("{content_type}; boundary={boundary}");
-            bytes
-        }
-        (Body::Json(value), Layout::Pretty) => format!("{value:#}\n").into(),
-        (Body::Json(value), Layout::Compact) => value.to_string().into(),
-    };
-    let mut builder = Response::builder().status(reply.status);
-    let bytes = match coding {
-        Coding::Gzip if reply.status != 204 => {
-            builder = builder.header(CONTENT_ENCODING, "gzip");
-            gzip::encode(&bytes).into()
-        }
-        Coding::Gzip | Coding::Identity => bytes,
-    };
-    if reply.status != 204 {
-        builder = builder
-            .header(CONTENT_TYPE, content_type)
-            .header(VARY, "Origin, X-Origin, Referer")
-            .header(CONTENT_LENGTH, bytes.len());
-    }
-    for (name, value) in reply.headers {
-        builder = builder.header(name, value);
-    }
-    let body = ReplyBody {
-        length: bytes.len() as u64,
-        rest: match reply.cut {
-            Cut::Whole => bytes,
-            Cut::InTheMiddle | Cut::BeforeTheAnswer => bytes.slice(..bytes.len() / 2),
-        },
-        cut: reply.cut,
-    };
-    builder.body(body).unwrap_or_else(|_| {
-        // A header from the admin port may hold bytes that no header can.
-        let mut response = Response::new(ReplyBody {
-            length: 0,
-            rest: Bytes::new(),
-            cut: Cut::Whole,
-        });
-        *response.status_mut() = http::StatusCode::INTERNAL_SERVER_ERROR;
-        response
-    })
-}
-
-/// A body in one piece that may break off before its end.
-#[derive(Debug)]
-struct ReplyBody {
-    rest: Bytes,
-    length: u64,
-    cut: Cut,
-}
-
-impl hyper::body::Body for ReplyBody {
-    type Data = Bytes;
-    type Error = io::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
-        if !self.rest.is_empty() {
-            return Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut self.rest)))));
-        }
-        match self.cut {
-            Cut::Whole => Poll::Ready(None),
-            Cut::InTheMiddle | Cut::BeforeTheAnswer => {
-                Poll::Ready(Some(Err(io::Error::other("cut by a fault"))))
-            }
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.rest.is_empty() && self.cut == Cut::Whole
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        if self.cut == Cut::Whole && self.rest.is_empty() {
-            SizeHint::with_exact(0)
-        } else {
-            SizeHint::with_exact(self.length)
-        }
-    }
 }

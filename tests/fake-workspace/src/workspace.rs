@@ -6,10 +6,13 @@ use crate::faults::Faults;
 use crate::generate::people::World;
 use crate::gmail;
 use crate::keys::ServiceAccount;
-use crate::oauth::{Delegation, Tokens};
+use crate::oauth::{Client, Delegation, Tokens};
 use crate::pubsub::PubSub;
+use crate::quota::Quota;
 use crate::stats::Stats;
 use crate::store::Mailbox;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -33,7 +36,26 @@ pub(crate) struct User {
     pub(crate) created: String,
     pub(crate) role: Role,
     pub(crate) state: AccountState,
+    /// Archived accounts keep their data, but nobody may use it.
+    pub(crate) archived: bool,
+    /// When the account was deleted, in milliseconds since 1970; it can be brought back.
+    pub(crate) deleted_ms: Option<i64>,
     pub(crate) mailbox_setup: bool,
+}
+
+impl User {
+    /// Neither suspended, nor archived, nor deleted.
+    pub(crate) fn is_active(&self) -> bool {
+        self.state == AccountState::Active && !self.archived && self.deleted_ms.is_none()
+    }
+
+    /// Whether `address` is the primary address or an alias; without regard to case.
+    pub(crate) fn has_address(&self, address: &str) -> bool {
+        std::iter::once(&self.primary)
+            .chain(&self.aliases)
+            .chain(&self.fixed_aliases)
+            .any(|own| own.eq_ignore_ascii_case(address))
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,9 +83,15 @@ pub(crate) enum NamedBy {
 pub(crate) struct Workspace {
     pub(crate) base: String,
     pub(crate) world: World,
-    pub(crate) accounts: Vec<ServiceAccount>,
+    /// Where key files are written.
+    pub(crate) dir: PathBuf,
     pub(crate) latency: Duration,
     pub(crate) stats: Stats,
+    pub(crate) quota: Quota,
+    /// How far the server's clock runs ahead of the machine's, in milliseconds.
+    skew_ms: AtomicI64,
+    account: Mutex<ServiceAccount>,
+    client: Mutex<Client>,
     users: Mutex<Vec<User>>,
     mailboxes: Vec<Mutex<Mailbox>>,
     delegation: Mutex<Delegation>,
@@ -80,7 +108,10 @@ pub(crate) struct Workspace {
 pub(crate) struct Parts {
     pub(crate) base: String,
     pub(crate) world: World,
-    pub(crate) accounts: Vec<ServiceAccount>,
+    pub(crate) dir: PathBuf,
+    pub(crate) account: ServiceAccount,
+    pub(crate) client: Client,
+    pub(crate) quota: Quota,
     pub(crate) latency: Duration,
     pub(crate) users: Vec<User>,
     pub(crate) mailboxes: Vec<Mailbox>,
@@ -93,9 +124,13 @@ impl Workspace {
         Self {
             base: parts.base,
             world: parts.world,
-            accounts: parts.accounts,
+            dir: parts.dir,
             latency: parts.latency,
             stats: Stats::default(),
+            quota: parts.quota,
+            skew_ms: AtomicI64::new(0),
+            account: Mutex::new(parts.account),
+            client: Mutex::new(parts.client),
             users: Mutex::new(parts.users),
             mailboxes: parts.mailboxes.into_iter().map(Mutex::new).collect(),
             delegation: Mutex::new(Delegation::default()),
@@ -115,8 +150,35 @@ impl Workspace {
         self.users()[index.0].clone()
     }
 
+    pub(crate) fn primary(&self, index: UserIndex) -> String {
+        self.users()[index.0].primary.clone()
+    }
+
     pub(crate) fn mailbox(&self, index: UserIndex) -> MutexGuard<'_, Mailbox> {
         lock(&self.mailboxes[index.0])
+    }
+
+    /// The service account that the administrator delegated.
+    pub(crate) fn account(&self) -> MutexGuard<'_, ServiceAccount> {
+        lock(&self.account)
+    }
+
+    /// The OAuth client of the installed type, for tokens of single users.
+    pub(crate) fn client(&self) -> MutexGuard<'_, Client> {
+        lock(&self.client)
+    }
+
+    /// The server's idea of now, in milliseconds since 1970.
+    pub(crate) fn now_ms(&self) -> i64 {
+        now_ms().saturating_add(self.skew_ms())
+    }
+
+    pub(crate) fn skew_ms(&self) -> i64 {
+        self.skew_ms.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_skew_ms(&self, skew_ms: i64) {
+        self.skew_ms.store(skew_ms, Ordering::Relaxed);
     }
 
     pub(crate) fn delegation(&self) -> MutexGuard<'_, Delegation> {
@@ -140,11 +202,11 @@ impl Workspace {
         lock(&self.rate)
     }
 
-    /// Finds a user by primary address, alias or id; addresses without regard to case.
+    /// Finds a user by primary address, alias or id; addresses without regard to case. Deleted ones are not found.
     pub(crate) fn find_user(&self, key: &str) -> Option<(UserIndex, NamedBy)> {
         let users = self.users();
         let same = |own: &String| own.eq_ignore_ascii_case(key);
-        for user in users.iter() {
+        for user in users.iter().filter(|user| user.deleted_ms.is_none()) {
             if same(&user.primary) {
                 return Some((user.index, NamedBy::Primary));
             }
@@ -174,7 +236,7 @@ impl Workspace {
         {
             return Err(ApiError::forbidden(format!(
                 "Delegation denied for {}",
-                self.user(caller).primary
+                self.primary(caller)
             )));
         }
         if !self.users()[caller.0].mailbox_setup {

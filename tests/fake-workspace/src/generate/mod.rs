@@ -95,14 +95,23 @@ fn users(world: &World, options: &Options, rng: &mut fastrand::Rng, now: i64) ->
             } else {
                 AccountState::Suspended
             },
+            archived: false,
+            deleted_ms: None,
             mailbox_setup: true,
         })
         .collect()
 }
 
-fn rfc3339(milliseconds: i64) -> String {
+/// A time of day as Google writes it, in UTC with milliseconds.
+pub(crate) fn rfc3339(milliseconds: i64) -> String {
     let seconds = milliseconds.div_euclid(1000);
     jiff::Timestamp::from_second(seconds)
+        .map_or_else(|_| String::new(), |time| format!("{time:.3}"))
+}
+
+/// The same with its milliseconds.
+pub(crate) fn rfc3339_millis(milliseconds: i64) -> String {
+    jiff::Timestamp::from_millisecond(milliseconds)
         .map_or_else(|_| String::new(), |time| format!("{time:.3}"))
 }
 

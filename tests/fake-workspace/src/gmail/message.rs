@@ -8,7 +8,7 @@ use crate::error::ApiError;
 use crate::oauth::BASE64URL;
 use crate::routes::Context;
 use crate::store::{Content, LabelId, Message, MessageId};
-use crate::workspace::{AccountState, UserIndex, now_ms};
+use crate::workspace::{UserIndex, now_ms};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE;
 use serde_json::{Value, json};
@@ -90,7 +90,7 @@ impl Found {
         answer["snippet"] = json!(mime::snippet(&raw));
         match format {
             Format::Minimal => {}
-            Format::Raw => answer["raw"] = json!(encode_raw(id, &raw)),
+            Format::Raw => answer["raw"] = encode_raw(id, &raw).into(),
             Format::Metadata => {
                 let wanted: Vec<&str> = context.call.query.all("metadataHeaders").collect();
                 answer["payload"] = mime::metadata(&raw, &wanted);
@@ -138,11 +138,12 @@ pub(super) fn describe(message: &Message) -> Value {
     value
 }
 
-/// Listing works for a suspended user, but each get is refused: so it was seen in the field.
+/// Listing works for a suspended or archived user, but each get is refused: so it was seen in the field.
 pub(super) fn refuse_suspended(context: &Context<'_>, user: UserIndex) -> Result<(), ApiError> {
-    match context.workspace.users()[user.0].state {
-        AccountState::Active => Ok(()),
-        AccountState::Suspended => Err(ApiError::forbidden("Forbidden")),
+    if context.workspace.users()[user.0].is_active() {
+        Ok(())
+    } else {
+        Err(ApiError::forbidden("Forbidden"))
     }
 }
 

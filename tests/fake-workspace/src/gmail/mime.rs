@@ -8,14 +8,25 @@ use base64::Engine;
 use mail_parser::parsers::MessageStream;
 use mail_parser::{Header, HeaderValue, Message, MessageParser, MimeHeaders, PartType};
 use serde_json::{Value, json};
+use std::borrow::Cow;
+use std::sync::LazyLock;
+
+/// Headers that decide over the tree are parsed, all others only found: that is most of the work of a parse.
+static PARSER: LazyLock<MessageParser> = LazyLock::new(|| {
+    MessageParser::new()
+        .with_mime_headers()
+        .default_header_raw()
+});
 
 /// Parts that lie deeper are left out.
 const MAX_DEPTH: usize = 50;
 const SNIPPET_CHARS: usize = 200;
+/// Where the text of a snippet is looked for first, in bytes from the start of the mail.
+const SNIPPET_HEAD: usize = 4 << 10;
 
 /// `payload` of the format `metadata`: headers without a tree; all of them if none is named.
 pub(super) fn metadata(raw: &[u8], wanted: &[&str]) -> Value {
-    let Some(message) = MessageParser::new().parse(raw) else {
+    let Some(message) = PARSER.parse(raw) else {
         return json!({ "mimeType": "text/plain", "headers": [] });
     };
     let headers: Vec<Value> = message
@@ -47,7 +58,7 @@ pub(super) fn payload(raw: &[u8], attachment_id: impl Fn(u32) -> String) -> Valu
         found: None,
         attachment_id: &attachment_id,
     };
-    match MessageParser::new().parse(raw) {
+    match PARSER.parse(raw) {
         Some(message) => walk.part(&message, 0, String::new(), 0),
         None => json!({
             "partId": "",
@@ -61,7 +72,7 @@ pub(super) fn payload(raw: &[u8], attachment_id: impl Fn(u32) -> String) -> Valu
 
 /// The decoded bytes of the n-th part of the walk.
 pub(super) fn part_body(raw: &[u8], number: u32) -> Option<Vec<u8>> {
-    let message = MessageParser::new().parse(raw)?;
+    let message = PARSER.parse(raw)?;
     let mut walk = Walk {
         n_parts: 0,
         wanted: Some(number),
@@ -72,22 +83,39 @@ pub(super) fn part_body(raw: &[u8], number: u32) -> Option<Vec<u8>> {
     walk.found
 }
 
+/// The beginning of the text, HTML-escaped.
+pub(super) fn snippet(raw: &[u8]) -> String {
+    // It nearly always lies in the first few thousand bytes; the rest may be megabytes.
+    if let Some(head) = raw.get(..SNIPPET_HEAD) {
+        let (snippet, full) = shorten(&text(head));
+        if full == Fill::Full {
+            return snippet;
+        }
+    }
+    shorten(&text(raw)).0
+}
+
 /// The text of the first body, out of HTML if need be.
 pub(super) fn text(raw: &[u8]) -> String {
-    MessageParser::new()
+    PARSER
         .parse(raw)
-        .and_then(|message| message.body_text(0).map(std::borrow::Cow::into_owned))
+        .and_then(|message| message.body_text(0).map(Cow::into_owned))
         .unwrap_or_default()
 }
 
-/// The beginning of the text, HTML-escaped.
-pub(super) fn snippet(raw: &[u8]) -> String {
-    let text = text(raw);
+/// Whether a text had enough words for a whole snippet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fill {
+    Full,
+    Short,
+}
+
+fn shorten(text: &str) -> (String, Fill) {
     let mut snippet = String::new();
     let mut n_chars = 0;
     for word in text.split_whitespace() {
         if n_chars + word.len() > SNIPPET_CHARS {
-            break;
+            return (snippet, Fill::Full);
         }
         if !snippet.is_empty() {
             snippet.push(' ');
@@ -104,7 +132,7 @@ pub(super) fn snippet(raw: &[u8]) -> String {
             }
         }
     }
-    snippet
+    (snippet, Fill::Short)
 }
 
 struct Walk<'a> {
@@ -266,6 +294,18 @@ mod tests {
         assert_eq!(part_body(MAIL, 4).unwrap(), b"a,b");
         assert_eq!(part_body(MAIL, 9), None);
         assert_eq!(snippet(MAIL), "Grüße &amp; &lt;x&gt;");
+    }
+
+    /// The shortcut must not show: words that the cut goes through are looked up in the whole mail.
+    #[test]
+    fn snippet_of_a_long_mail_is_that_of_its_whole_text() {
+        for filler in [0, 3_900, 3_990, 4_050, 5_000] {
+            let header = format!("X-Filler: {}\r\n", "x".repeat(filler));
+            let body = "word ".repeat(2_000);
+            let raw = format!("{header}Content-Type: text/plain\r\n\r\n{body}");
+            let expected = "word ".repeat(40).trim_end().to_owned();
+            assert_eq!(snippet(raw.as_bytes()), expected, "{filler}");
+        }
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::routes::Context;
 use crate::store::{
     Content, LabelId, Mailbox, MessageId, NewMessage, ThreadChoice, ThreadId, summarize,
 };
-use crate::workspace::{AccountState, UserIndex, Workspace, now_ms};
+use crate::workspace::{UserIndex, Workspace, now_ms};
 use bytes::Bytes;
 use serde_json::Value;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -167,7 +167,7 @@ impl Outgoing {
     pub(super) fn deliver(&self, workspace: &Workspace, sender: UserIndex) {
         for &user in &self.reached {
             let own = workspace.user(user);
-            let is_open = own.state == AccountState::Active && own.mailbox_setup;
+            let is_open = own.is_active() && own.mailbox_setup;
             if user == sender || !is_open {
                 continue;
             }

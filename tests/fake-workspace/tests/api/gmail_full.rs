@@ -11,7 +11,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Mails of the corpus that are broken in a way that two readers may read differently, and how.
-const DISPUTED: [(&str, &str); 0] = [];
+const DISPUTED: [(&str, &str); 3] = [
+    (
+        "mail-parser-thirdparty-015.eml.eml",
+        "an attached mail opens a multipart that it never fills",
+    ),
+    (
+        "mime4j-double-bound.msg.eml",
+        "delimiters stand doubled, and headers end in one",
+    ),
+    (
+        "mime4j-misplaced-boundary.msg.eml",
+        "a delimiter stands in the middle of a line",
+    ),
+];
 
 /// A part as the plain reader sees it.
 #[derive(Debug)]
@@ -125,13 +138,15 @@ fn split(body: &[u8], boundary: &str, default: &str) -> Vec<Part> {
                 parts.push(read(&part, default));
             }
             if is_end {
-                break;
+                return parts;
             }
             open = Some(Vec::new());
         } else if let Some(part) = &mut open {
             part.extend_from_slice(line);
         }
     }
+    // The last part ends with the whole if nothing closes it.
+    parts.extend(open.map(|part| read(&part, default)));
     parts
 }
 
@@ -400,7 +415,7 @@ fn copy_mails(from: &Path, to: &Path, only: &[&str]) -> usize {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         if path.is_dir() {
             n_copied += copy_mails(&path, to, only);
-        } else if only.is_empty() || only.iter().any(|end| name.ends_with(end)) {
+        } else if !name.starts_with("LICENSE") && only.iter().any(|end| name.ends_with(end)) {
             let folder = from.file_name().unwrap().to_string_lossy();
             std::fs::copy(&path, to.join(format!("{folder}-{name}.eml"))).unwrap();
             n_copied += 1;
@@ -419,7 +434,21 @@ async fn corpus_mail_has_the_same_tree_in_full_and_raw() {
         options.mail = Some(folder.path().to_owned());
     })
     .await;
-    let (compared, n_clean, n_mails) = compare_all(&fake).await;
+    let names: BTreeMap<Vec<u8>, String> = std::fs::read_dir(folder.path())
+        .unwrap()
+        .map(|entry| {
+            let entry = entry.unwrap();
+            let name = entry.file_name().to_string_lossy().into_owned();
+            (std::fs::read(entry.path()).unwrap(), name)
+        })
+        .collect();
+    let (compared, n_clean, n_mails) = compare_all(&fake, |_, raw| names[raw].clone()).await;
+    let expected: BTreeSet<String> = DISPUTED
+        .iter()
+        .map(|(name, _)| (*name).to_owned())
+        .collect();
+    let differences = compared.differences.join("\n");
+    assert_eq!(compared.differing, expected, "{differences}");
     assert!(
         n_files > 100 && n_mails > 100,
         "{n_files} files, {n_mails} mails"

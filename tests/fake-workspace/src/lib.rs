@@ -6,6 +6,7 @@
 
 mod activity;
 mod admin;
+mod calendar;
 mod call;
 mod directory;
 mod error;

@@ -57,6 +57,9 @@ struct Serve {
     /// Generated messages over all mailboxes
     #[arg(long, default_value_t = 2000)]
     messages: usize,
+    /// Generated calendar events over all users [default: 30 for each user]
+    #[arg(long)]
+    events: Option<usize>,
     /// The same seed gives the same domain
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -131,6 +134,7 @@ async fn serve(options: Serve) -> ExitCode {
             users: options.users,
             suspended: options.suspended,
             messages: options.messages,
+            events: options.events.unwrap_or(options.users.saturating_mul(30)),
             seed: options.seed,
             mail: options.mail,
             rate: options.rate,

@@ -5,7 +5,7 @@ use crate::call::{Body, Call, Cut, Reply};
 use crate::error::ApiError;
 use crate::faults::{Effect, Target};
 use crate::workspace::{UserIndex, Workspace};
-use crate::{directory, fields, gmail, oauth};
+use crate::{calendar, directory, fields, gmail, oauth};
 use serde_json::json;
 
 const GMAIL_FULL: &str = "https://mail.google.com/";
@@ -42,7 +42,7 @@ const DIRECTORY: &[&str] = &[
 ];
 
 /// A method of an API: its id in the discovery document, its place and the scopes of which one is enough.
-struct Operation {
+pub(crate) struct Operation {
     name: &'static str,
     method: &'static str,
     /// Segments in braces match anything and can be asked for by name.
@@ -60,7 +60,7 @@ enum Run {
     ),
 }
 
-const fn api(
+pub(crate) const fn api(
     name: &'static str,
     method: &'static str,
     path: &'static str,
@@ -87,6 +87,9 @@ const fn open(
         run: Run::Open(run),
     }
 }
+
+/// One table for each API.
+const TABLES: &[&[Operation]] = &[OPERATIONS, calendar::OPERATIONS];
 
 const OPERATIONS: &[Operation] = &[
     open("oauth.token", "token", oauth::token),
@@ -261,7 +264,11 @@ impl Context<'_> {
 
 /// Answers one call, with its delays.
 pub(crate) async fn answer(workspace: &Workspace, call: &Call) -> Reply {
-    let Some(operation) = OPERATIONS.iter().find(|operation| operation.fits(call)) else {
+    let Some(operation) = TABLES
+        .iter()
+        .flat_map(|table| table.iter())
+        .find(|operation| operation.fits(call))
+    else {
         return ApiError::new(404, "notFound", "Not Found").to_reply();
     };
     let grant = match operation.run {
@@ -284,7 +291,8 @@ pub(crate) async fn answer(workspace: &Workspace, call: &Call) -> Reply {
     let suffering = workspace.faults().take(Target {
         user: &user,
         method: operation.name,
-        item: segment(operation.path, call, "id"),
+        item: segment(operation.path, call, "id")
+            .or_else(|| segment(operation.path, call, "eventId")),
     });
     let (latency, effect) = match suffering {
         Some(suffering) => (suffering.latency, suffering.effect),

@@ -1,6 +1,7 @@
 //! The fake from outside, over HTTP, as a client sees it. Rules of single parts are tested in their files.
 
 mod binary;
+mod calendar;
 mod client;
 mod directory;
 mod faults;

@@ -37,7 +37,7 @@ impl From<ApiError> for Error {
     }
 }
 
-fn failed(text: impl Into<String>) -> Error {
+pub(crate) fn failed(text: impl Into<String>) -> Error {
     Error::Failed(text.into())
 }
 
@@ -177,13 +177,13 @@ pub(crate) fn run(workspace: &Workspace, operation: &str, input: &Value) -> Resu
     }
 }
 
-fn text<'a>(input: &'a Value, name: &str) -> Result<&'a str, Error> {
+pub(crate) fn text<'a>(input: &'a Value, name: &str) -> Result<&'a str, Error> {
     input[name]
         .as_str()
         .ok_or_else(|| failed(format!("`{name}` is missing or no string")))
 }
 
-fn user(workspace: &Workspace, input: &Value) -> Result<UserIndex, Error> {
+pub(crate) fn user(workspace: &Workspace, input: &Value) -> Result<UserIndex, Error> {
     let key = text(input, "user")?;
     workspace
         .find_user(key)

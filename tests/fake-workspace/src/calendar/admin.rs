@@ -7,7 +7,7 @@ use super::list::Listing;
 use super::schema;
 use super::store::{Expiry, Key, Role};
 use super::write::Edit;
-use crate::admin::Error;
+use crate::admin::{Error, failed, text, user};
 use crate::call::Query;
 use crate::workspace::{UserIndex, Workspace};
 use serde_json::{Map, Value, json};
@@ -19,10 +19,6 @@ const OPTIONS: Options = Options {
 };
 /// Most changes of one burst.
 const MAX_ROUNDS: u64 = 100_000;
-
-fn failed(text: impl Into<String>) -> Error {
-    Error::Failed(text.into())
-}
 
 /// Does one operation whose name begins with `calendar.`.
 pub(crate) fn run(workspace: &Workspace, operation: &str, input: &Value) -> Result<Value, Error> {
@@ -117,18 +113,6 @@ pub(crate) fn run(workspace: &Workspace, operation: &str, input: &Value) -> Resu
             Ok(json!({ "counts": counts }))
         }
     }
-}
-
-fn text<'a>(input: &'a Value, name: &str) -> Result<&'a str, Error> {
-    input[name]
-        .as_str()
-        .ok_or_else(|| failed(format!("`{name}` is missing or no string")))
-}
-
-fn user(workspace: &Workspace, input: &Value) -> Result<UserIndex, Error> {
-    let key = text(input, "user")?;
-    let found = workspace.find_user(key).map(|(index, _)| index);
-    found.ok_or_else(|| failed(format!("no such user: {key}")))
 }
 
 fn object(input: &Value, members: schema::Members) -> Result<Map<String, Value>, Error> {

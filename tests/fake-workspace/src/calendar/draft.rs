@@ -14,17 +14,32 @@ const OWN: [&str; 2] = ["reminders", "colorId"];
 /// Members that an attendee may set for the own copy, although others share them.
 pub(super) const OWN_FOR_ATTENDEES: [&str; 2] = ["transparency", "visibility"];
 /// Members that Google leaves out where they have these values.
-const DEFAULTS: [(&str, &str); 9] = [
-    ("transparency", "\"opaque\""),
-    ("visibility", "\"default\""),
-    ("guestsCanInviteOthers", "true"),
-    ("guestsCanSeeOtherGuests", "true"),
-    ("guestsCanModify", "false"),
-    ("anyoneCanAddSelf", "false"),
-    ("privateCopy", "false"),
-    ("endTimeUnspecified", "false"),
-    ("attendeesOmitted", "false"),
+const DEFAULTS: [(&str, Plain); 8] = [
+    ("transparency", Plain::Text("opaque")),
+    ("visibility", Plain::Text("default")),
+    ("guestsCanInviteOthers", Plain::Flag(true)),
+    ("guestsCanSeeOtherGuests", Plain::Flag(true)),
+    ("guestsCanModify", Plain::Flag(false)),
+    ("anyoneCanAddSelf", Plain::Flag(false)),
+    ("privateCopy", Plain::Flag(false)),
+    ("endTimeUnspecified", Plain::Flag(false)),
 ];
+/// A value that Google takes for granted.
+#[derive(Debug, Clone, Copy)]
+enum Plain {
+    Text(&'static str),
+    Flag(bool),
+}
+
+impl Plain {
+    fn is(self, value: &Value) -> bool {
+        match self {
+            Self::Text(text) => value == text,
+            Self::Flag(flag) => value == flag,
+        }
+    }
+}
+
 const MAX_ID: usize = 1024;
 const MIN_ID: usize = 5;
 const MAX_OVERRIDES: usize = 5;
@@ -103,10 +118,7 @@ pub(crate) fn finish(form: &mut Map<String, Value>, place: Place<'_>) -> Result<
         return Err(invalid("attachments", "Invalid attachments."));
     }
     for (name, default) in DEFAULTS {
-        if form
-            .get(name)
-            .is_some_and(|value| value.to_string() == default)
-        {
+        if form.get(name).is_some_and(|value| default.is(value)) {
             form.remove(name);
         }
     }

@@ -94,7 +94,7 @@ impl Desk<'_> {
         if id.is_empty() {
             return Err(required("Missing calendar id."));
         }
-        let (key, role) = self.open(&id.to_owned(), Role::FreeBusyReader)?;
+        let (key, role) = self.open(id, Role::FreeBusyReader)?;
         if let Ok(entry) = self.entry(&key) {
             return Ok(self.render_entry(&key, role, &entry));
         }

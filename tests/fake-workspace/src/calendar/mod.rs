@@ -8,6 +8,7 @@ mod desk;
 mod draft;
 mod events;
 pub(crate) mod generate;
+mod guests;
 mod list;
 mod lists;
 mod manage;

@@ -98,8 +98,11 @@ pub(crate) struct Event {
     pub(crate) change: u64,
     pub(crate) born: u64,
     /// Older bodies with another time or state, each with the change that ended it.
-    pub(crate) past: Vec<(u64, Arc<Map<String, Value>>, State)>,
+    pub(crate) past: Vec<Past>,
 }
+
+/// A body and a state that an event had, and the change that ended it.
+pub(crate) type Past = (u64, Arc<Map<String, Value>>, State);
 
 impl Event {
     pub(crate) fn is_live(&self) -> bool {

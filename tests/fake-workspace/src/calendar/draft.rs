@@ -24,6 +24,11 @@ const DEFAULTS: [(&str, Plain); 8] = [
     ("privateCopy", Plain::Flag(false)),
     ("endTimeUnspecified", Plain::Flag(false)),
 ];
+const MAX_ID: usize = 1024;
+const MIN_ID: usize = 5;
+const MAX_OVERRIDES: usize = 5;
+const MAX_ATTACHMENTS: usize = 25;
+
 /// A value that Google takes for granted.
 #[derive(Debug, Clone, Copy)]
 enum Plain {
@@ -39,11 +44,6 @@ impl Plain {
         }
     }
 }
-
-const MAX_ID: usize = 1024;
-const MIN_ID: usize = 5;
-const MAX_OVERRIDES: usize = 5;
-const MAX_ATTACHMENTS: usize = 25;
 
 /// How a client writes events.
 #[derive(Debug, Clone, Copy, Default)]

@@ -17,6 +17,8 @@ use tokio::signal::unix::{SignalKind, signal};
 const FAILURE: u8 = 1;
 const USAGE: u8 = 2;
 const UNKNOWN_OPERATION: u8 = 3;
+/// More calendar events than this have to be asked for; so many cost about 1.2 GB once all have been looked at.
+const MAX_USUAL_EVENTS: usize = 100_000;
 
 /// A test double of Google Workspace.
 #[derive(Debug, Parser)]
@@ -57,7 +59,7 @@ struct Serve {
     /// Generated messages over all mailboxes
     #[arg(long, default_value_t = 2000)]
     messages: usize,
-    /// Generated calendar events over all users [default: 30 for each user]
+    /// Generated calendar events over all users [default: 30 for each user, at most 100000]
     #[arg(long)]
     events: Option<usize>,
     /// The same seed gives the same domain
@@ -107,6 +109,12 @@ fn main() -> ExitCode {
 }
 
 impl Serve {
+    /// What was asked for, or what a large domain still has memory for.
+    fn events(&self) -> usize {
+        let usual = self.users.saturating_mul(30).min(MAX_USUAL_EVENTS);
+        self.events.unwrap_or(usual)
+    }
+
     /// The first option that is known but does nothing yet.
     fn not_built(&self) -> Option<&'static str> {
         [
@@ -134,7 +142,7 @@ async fn serve(options: Serve) -> ExitCode {
             users: options.users,
             suspended: options.suspended,
             messages: options.messages,
-            events: options.events.unwrap_or(options.users.saturating_mul(30)),
+            events: options.events(),
             seed: options.seed,
             mail: options.mail,
             rate: options.rate,

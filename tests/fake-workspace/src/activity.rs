@@ -1,5 +1,6 @@
 //! Life in the domain: random changes, either as a trickle over all mailboxes or as a burst in one.
 
+use crate::calendar;
 use crate::generate::deliveries;
 use crate::generate::mail::{Address, Mail, Parent, Style, View, compose};
 use crate::store::{Content, LabelId, Mailbox, MessageId, NewMessage, ThreadChoice};
@@ -10,6 +11,9 @@ use std::time::{Duration, Instant};
 
 /// Most changes that one step of the trickle catches up, after a pause of the machine.
 const MAX_CATCH_UP: f64 = 100.0;
+
+/// One in so many changes of the trickle brings one in a calendar with it.
+const CALENDAR_SHARE: u8 = 8;
 
 /// Which mailboxes a new mail may reach.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +40,9 @@ pub(crate) async fn trickle(workspace: Arc<Workspace>, seed: u64) {
             credit -= 1.0;
             if let Some(user) = active_user(&workspace, &mut rng) {
                 change(&workspace, user, Reach::Domain, &mut rng);
+                if rng.u8(..CALENDAR_SHARE) == 0 {
+                    calendar::activity::change(&workspace, user, "primary", &mut rng);
+                }
             }
         }
     }

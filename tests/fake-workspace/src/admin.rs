@@ -2,6 +2,7 @@
 //! Served on a loopback listener of its own; one JSON object in, one out.
 
 use crate::activity;
+use crate::calendar;
 use crate::call::{Call, Reply};
 use crate::error::ApiError;
 use crate::gmail::write::store_raw;
@@ -136,13 +137,28 @@ pub(crate) fn run(workspace: &Workspace, operation: &str, input: &Value) -> Resu
                 return Err(failed(format!("at most {MAX_ROUNDS} rounds")));
             }
             let seed = input["seed"].as_u64().unwrap_or(1);
-            let counts = activity::churn(workspace, index, seed, rounds);
+            let wanted = |source: &str| match input["sources"].as_array() {
+                None => source == "gmail",
+                Some(sources) => sources.iter().any(|own| own == source),
+            };
+            let mut counts = json!({});
+            if wanted("gmail") {
+                counts = json!(activity::churn(workspace, index, seed, rounds));
+            }
+            if wanted("calendar") {
+                counts["calendar"] = json!(calendar::activity::churn(
+                    workspace, index, "primary", seed, rounds
+                ));
+            }
             Ok(json!({
                 "counts": counts,
                 "historyId": workspace.mailbox(index).history_id().to_string(),
             }))
         }
         _ if operation.starts_with("gmail.") => gmail::admin::run(workspace, operation, input),
+        _ if operation.starts_with("calendar.") => {
+            calendar::admin::run(workspace, operation, input)
+        }
         _ if operation.starts_with("pubsub.") => pubsub::admin(workspace, operation, input),
         _ => users::run(workspace, operation, input)
             .or_else(|| oauth::admin::run(workspace, operation, input))
@@ -334,5 +350,6 @@ fn truth(workspace: &Workspace, input: &Value) -> Result<Value, Error> {
             message["sha256"] = json!(hex(&Sha256::digest(&raw)));
         }
     }
+    answer["calendars"] = calendar::admin::truth(workspace, index)?;
     Ok(answer)
 }

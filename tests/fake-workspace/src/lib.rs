@@ -1,4 +1,4 @@
-//! A test double of Google Workspace: OAuth for service accounts, Directory and Gmail over plain HTTP.
+//! A test double of Google Workspace: OAuth for service accounts, Directory, Gmail and Calendar over plain HTTP.
 //!
 //! It behaves as Google documents, not as our client would like. [`Server::start`] runs one inside a test;
 //! the binary `fake-workspace` runs one beside a daemon. README.md lists endpoints, admin operations
@@ -7,6 +7,7 @@
 mod activity;
 mod admin;
 mod batch;
+mod calendar;
 mod call;
 mod directory;
 mod error;

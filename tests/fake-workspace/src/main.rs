@@ -16,6 +16,8 @@ use tokio::signal::unix::{SignalKind, signal};
 
 const FAILURE: u8 = 1;
 const UNKNOWN_OPERATION: u8 = 3;
+/// More calendar events than this have to be asked for; so many cost about 1.2 GB once all have been looked at.
+const MAX_USUAL_EVENTS: usize = 100_000;
 
 /// A test double of Google Workspace.
 #[derive(Debug, Parser)]
@@ -56,6 +58,9 @@ struct Serve {
     /// Generated messages over all mailboxes
     #[arg(long, default_value_t = 2000)]
     messages: usize,
+    /// Generated calendar events over all users [default: 30 for each user, at most 100000]
+    #[arg(long)]
+    events: Option<usize>,
     /// The same seed gives the same domain
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -107,16 +112,26 @@ fn main() -> ExitCode {
     }
 }
 
+impl Serve {
+    /// What was asked for, or what a large domain still has memory for.
+    fn events(&self) -> usize {
+        let usual = self.users.saturating_mul(30).min(MAX_USUAL_EVENTS);
+        self.events.unwrap_or(usual)
+    }
+}
+
 async fn serve(options: Serve) -> ExitCode {
     let started = async {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
+        let events = options.events();
         let server = Server::start(Options {
             listen: options.listen,
             dir: options.dir,
             users: options.users,
             suspended: options.suspended,
             messages: options.messages,
+            events,
             seed: options.seed,
             mail: options.mail,
             rate: options.rate,

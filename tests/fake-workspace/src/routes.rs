@@ -6,7 +6,7 @@ use crate::error::ApiError;
 use crate::faults::Target;
 use crate::quota::Charge;
 use crate::workspace::{UserIndex, Workspace};
-use crate::{directory, fields, gmail, oauth, pubsub};
+use crate::{calendar, directory, fields, gmail, oauth, pubsub};
 use serde_json::json;
 
 const DIRECTORY: &[&str] = &[
@@ -71,6 +71,7 @@ const TABLES: &[&[Operation]] = &[
     oauth::OPERATIONS,
     OPERATIONS,
     gmail::OPERATIONS,
+    calendar::OPERATIONS,
     pubsub::OPERATIONS,
 ];
 

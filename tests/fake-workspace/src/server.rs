@@ -6,6 +6,7 @@ mod tls;
 
 use crate::activity;
 use crate::admin;
+use crate::calendar;
 use crate::generate;
 use crate::keys::ServiceAccount;
 use crate::oauth::Client;
@@ -37,6 +38,8 @@ pub struct Options {
     pub suspended: usize,
     /// Generated messages over all mailboxes.
     pub messages: usize,
+    /// Generated calendar events over all users.
+    pub events: usize,
     /// The same seed gives the same domain, but for dates, which lead up to now.
     pub seed: u64,
     /// A folder of `.eml` and `.msg` files that are spread over the mailboxes beside the generated mail.
@@ -58,7 +61,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// A small domain: three users, sixty messages, no changes by itself.
+    /// A small domain: three users, sixty messages, sixty events, no changes by itself.
     pub fn new(dir: impl Into<PathBuf>) -> Self {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
@@ -66,6 +69,7 @@ impl Options {
             users: 3,
             suspended: 0,
             messages: 60,
+            events: 60,
             seed: 1,
             mail: None,
             rate: 0.0,
@@ -157,6 +161,8 @@ impl Server {
         let (account, key_path) = ServiceAccount::create(&options.dir, &base, PROJECT)?;
         let (client, client_path) = Client::create(&options.dir, &base, PROJECT)?;
         let domain = generate::domain(&options, now_ms())?;
+        let calendars =
+            calendar::generate::calendars(options.seed, now_ms(), &domain.world, options.events);
         let workspace = Arc::new(Workspace::new(Parts {
             base,
             world: domain.world,
@@ -167,6 +173,7 @@ impl Server {
             latency: options.latency,
             users: domain.users,
             mailboxes: domain.mailboxes,
+            calendars,
             rate: options.rate,
             seed: options.seed,
         }));

@@ -1,6 +1,7 @@
 //! The whole fake domain: users, mailboxes, delegation, faults and counters behind their locks.
 //! Locks are held for one short step each and never two of a kind at once.
 
+use crate::calendar::store::Calendars;
 use crate::error::ApiError;
 use crate::faults::Faults;
 use crate::generate::people::World;
@@ -94,6 +95,7 @@ pub(crate) struct Workspace {
     client: Mutex<Client>,
     users: Mutex<Vec<User>>,
     mailboxes: Vec<Mutex<Mailbox>>,
+    calendars: Mutex<Calendars>,
     delegation: Mutex<Delegation>,
     tokens: Mutex<Tokens>,
     faults: Mutex<Faults>,
@@ -115,6 +117,7 @@ pub(crate) struct Parts {
     pub(crate) latency: Duration,
     pub(crate) users: Vec<User>,
     pub(crate) mailboxes: Vec<Mailbox>,
+    pub(crate) calendars: Calendars,
     pub(crate) rate: f64,
     pub(crate) seed: u64,
 }
@@ -133,6 +136,7 @@ impl Workspace {
             client: Mutex::new(parts.client),
             users: Mutex::new(parts.users),
             mailboxes: parts.mailboxes.into_iter().map(Mutex::new).collect(),
+            calendars: Mutex::new(parts.calendars),
             delegation: Mutex::new(Delegation::default()),
             tokens: Mutex::new(Tokens::new(parts.seed)),
             faults: Mutex::new(Faults::default()),
@@ -156,6 +160,10 @@ impl Workspace {
 
     pub(crate) fn mailbox(&self, index: UserIndex) -> MutexGuard<'_, Mailbox> {
         lock(&self.mailboxes[index.0])
+    }
+
+    pub(crate) fn calendars(&self) -> MutexGuard<'_, Calendars> {
+        lock(&self.calendars)
     }
 
     /// The service account that the administrator delegated.

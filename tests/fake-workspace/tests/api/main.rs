@@ -2,6 +2,7 @@
 
 mod batch;
 mod binary;
+mod calendar;
 mod client;
 mod directory;
 mod faults;

@@ -92,6 +92,8 @@ impl ApiError {
     pub(crate) fn insufficient_scope(operation: &str, scopes: &[&str]) -> Self {
         let service = if operation.starts_with("gmail.") {
             "gmail.googleapis.com"
+        } else if operation.starts_with("drive.") {
+            "drive.googleapis.com"
         } else {
             "admin.googleapis.com"
         };

@@ -1,4 +1,4 @@
-//! A test double of Google Workspace: OAuth for service accounts, Directory and Gmail over plain HTTP.
+//! A test double of Google Workspace: OAuth for service accounts, Directory, Gmail and Drive over plain HTTP.
 //!
 //! It behaves as Google documents, not as our client would like. [`Server::start`] runs one inside a test;
 //! the binary `fake-workspace` runs one beside a daemon. README.md lists endpoints, admin operations
@@ -8,6 +8,7 @@ mod activity;
 mod admin;
 mod call;
 mod directory;
+mod drive;
 mod error;
 mod faults;
 mod fields;

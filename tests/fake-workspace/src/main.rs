@@ -57,6 +57,9 @@ struct Serve {
     /// Generated messages over all mailboxes
     #[arg(long, default_value_t = 2000)]
     messages: usize,
+    /// Generated files over all of Drive, folders included
+    #[arg(long, default_value_t = 500)]
+    files: usize,
     /// The same seed gives the same domain
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -131,6 +134,7 @@ async fn serve(options: Serve) -> ExitCode {
             users: options.users,
             suspended: options.suspended,
             messages: options.messages,
+            files: options.files,
             seed: options.seed,
             mail: options.mail,
             rate: options.rate,

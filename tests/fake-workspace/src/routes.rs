@@ -5,7 +5,7 @@ use crate::call::{Body, Call, Cut, Reply};
 use crate::error::ApiError;
 use crate::faults::{Effect, Target};
 use crate::workspace::{UserIndex, Workspace};
-use crate::{directory, fields, gmail, oauth};
+use crate::{directory, drive, fields, gmail, oauth};
 use serde_json::json;
 
 const GMAIL_FULL: &str = "https://mail.google.com/";
@@ -42,7 +42,7 @@ const DIRECTORY: &[&str] = &[
 ];
 
 /// A method of an API: its id in the discovery document, its place and the scopes of which one is enough.
-struct Operation {
+pub(crate) struct Operation {
     name: &'static str,
     method: &'static str,
     /// Segments in braces match anything and can be asked for by name.
@@ -60,7 +60,8 @@ enum Run {
     ),
 }
 
-const fn api(
+/// A row of an API with bearer tokens; of `scopes` one is enough.
+pub(crate) const fn api(
     name: &'static str,
     method: &'static str,
     path: &'static str,
@@ -87,6 +88,9 @@ const fn open(
         run: Run::Open(run),
     }
 }
+
+/// All tables; the first row that fits a call wins.
+const TABLES: &[&[Operation]] = &[OPERATIONS, drive::OPERATIONS];
 
 const OPERATIONS: &[Operation] = &[
     open("oauth.token", "token", oauth::token),
@@ -261,7 +265,7 @@ impl Context<'_> {
 
 /// Answers one call, with its delays.
 pub(crate) async fn answer(workspace: &Workspace, call: &Call) -> Reply {
-    let Some(operation) = OPERATIONS.iter().find(|operation| operation.fits(call)) else {
+    let Some(operation) = find(call) else {
         return ApiError::new(404, "notFound", "Not Found").to_reply();
     };
     let grant = match operation.run {
@@ -332,6 +336,14 @@ pub(crate) async fn answer(workspace: &Workspace, call: &Call) -> Reply {
         }
     }
     reply
+}
+
+fn find(call: &Call) -> Option<&'static Operation> {
+    TABLES
+        .iter()
+        .copied()
+        .flatten()
+        .find(|operation| operation.fits(call))
 }
 
 fn authorize(

@@ -45,6 +45,8 @@ pub struct Options {
     pub suspended: usize,
     /// Generated messages over all mailboxes.
     pub messages: usize,
+    /// Generated files over all of Drive, folders included.
+    pub files: usize,
     /// The same seed gives the same domain, but for dates, which lead up to now.
     pub seed: u64,
     /// A folder of `.eml` and `.msg` files that are spread over the mailboxes beside the generated mail.
@@ -56,7 +58,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// A small domain: three users, sixty messages, no changes by itself.
+    /// A small domain: three users, sixty messages, forty files, no changes by itself.
     pub fn new(dir: impl Into<PathBuf>) -> Self {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
@@ -64,6 +66,7 @@ impl Options {
             users: 3,
             suspended: 0,
             messages: 60,
+            files: 40,
             seed: 1,
             mail: None,
             rate: 0.0,
@@ -154,6 +157,7 @@ impl Server {
             latency: options.latency,
             users: domain.users,
             mailboxes: domain.mailboxes,
+            drive: domain.drive,
             rate: options.rate,
             seed: options.seed,
         }));

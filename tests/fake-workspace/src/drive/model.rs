@@ -123,10 +123,7 @@ impl Permission {
 #[derive(Debug, Clone)]
 pub(crate) enum Content {
     Stored(Bytes),
-    Generated {
-        seed: u64,
-        size: u32,
-    },
+    Generated { seed: u64, size: u32 },
 }
 
 /// One state of a file's content.

@@ -9,6 +9,8 @@ use crate::workspace::{UserIndex, Workspace};
 
 /// Deepest nesting that is taken.
 const MAX_DEPTH: usize = 64;
+/// Fields that may stand without an operator.
+const FLAGS: [&str; 4] = ["trashed", "starred", "sharedWithMe", "hidden"];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Operator {
@@ -211,7 +213,7 @@ impl Parser<'_> {
         let operator = match self.tokens.get(self.at) {
             Some(Token::Operator(operator)) => *operator,
             // A flag alone means that it is set.
-            _ => {
+            _ if FLAGS.contains(&field.as_str()) => {
                 return Some(Term {
                     field,
                     operator: Operator::Equal,
@@ -219,6 +221,7 @@ impl Parser<'_> {
                     second: String::new(),
                 });
             }
+            _ => return None,
         };
         self.at += 1;
         if operator == Operator::Has {

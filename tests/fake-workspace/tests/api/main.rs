@@ -3,6 +3,7 @@
 mod binary;
 mod client;
 mod directory;
+mod drive;
 mod faults;
 mod gmail;
 mod history;

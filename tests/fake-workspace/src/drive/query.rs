@@ -224,6 +224,10 @@ impl Parser<'_> {
             _ => return None,
         };
         self.at += 1;
+        // Of `in` the value stands first.
+        if operator == Operator::In {
+            return None;
+        }
         if operator == Operator::Has {
             let (value, second) = self.pair()?;
             return Some(Term {
@@ -510,6 +514,7 @@ mod tests {
             "name ~ 'a'",
             "name = 'a' and",
             "'a' in",
+            "parents in 'a'",
             "properties has { key='a' }",
             "name = 'a' name = 'b'",
             "#",

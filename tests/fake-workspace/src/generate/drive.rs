@@ -136,7 +136,7 @@ fn item(store: &mut Store, folders: &[FileId], rng: &mut fastrand::Rng, now: i64
         let topic = TOPICS[rng.usize(..TOPICS.len())];
         let name = format!("{topic} {}{ending}", rng.u16(1..999));
         let mut file = blank(id, &name, mime_type, created);
-        file.modified = created + rng.i64(..DAY_MS / 2);
+        file.modified = created + rng.i64(0..DAY_MS / 2);
         let content = Content::Generated {
             seed: rng.u64(..),
             size: rng.u32(from..to),

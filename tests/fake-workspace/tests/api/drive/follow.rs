@@ -45,11 +45,23 @@ impl Mirror {
             self.corpora,
             encode(q)
         );
-        let files = person.pages(&path, "files").await;
+        let mut files = person.pages(&path, "files").await;
+        self.drop_stars(&mut files);
         files
             .into_iter()
             .map(|file| (text(&file["id"]), file))
             .collect()
+    }
+
+    /// A star is one user's own affair, so the log of a shared drive does not tell of it.
+    fn drop_stars<'a>(&self, files: impl IntoIterator<Item = &'a mut Value>) {
+        if self.feed.starts_with("driveId") {
+            for file in files {
+                if let Some(members) = file.as_object_mut() {
+                    members.remove("starred");
+                }
+            }
+        }
     }
 
     /// Reads the log to its end.
@@ -105,7 +117,9 @@ impl Mirror {
             if is_other {
                 again.insert(id.clone());
             }
-            self.files.insert(id, file.clone());
+            let mut file = file.clone();
+            self.drop_stars([&mut file]);
+            self.files.insert(id, file);
         }
     }
 
@@ -134,7 +148,9 @@ impl Mirror {
                 answer if answer.status == 200 => {
                     // Being able to open it by a link does not make it one's own.
                     if self.holds(person, &id).await {
-                        self.files.insert(id, answer.json());
+                        let mut file = answer.json();
+                        self.drop_stars([&mut file]);
+                        self.files.insert(id, file);
                     } else {
                         self.files.remove(&id);
                     }
@@ -150,7 +166,10 @@ impl Mirror {
     /// Whether one file is in the corpus.
     async fn holds(&self, person: &Person<'_>, id: &str) -> bool {
         let file = person.file(id).await;
-        let q = format!("name = '{}'", text(&file["name"]));
+        let name = text(&file["name"])
+            .replace('\\', r"\\")
+            .replace('\'', r"\'");
+        let q = format!("name = '{name}'");
         self.listing(person, &q).await.contains_key(id)
     }
 

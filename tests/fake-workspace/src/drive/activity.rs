@@ -20,7 +20,7 @@ pub(crate) fn churn(
     seed: u64,
     rounds: u64,
 ) -> BTreeMap<Deed, u64> {
-    let mut rng = fastrand::Rng::with_seed(seed ^ 0x6472_6976_65);
+    let mut rng = fastrand::Rng::with_seed(seed ^ 0x0064_7269_7665);
     let mut counts = BTreeMap::new();
     for _ in 0..rounds {
         *counts.entry(change(workspace, user, &mut rng)).or_default() += 1;

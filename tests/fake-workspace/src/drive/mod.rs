@@ -19,6 +19,7 @@ mod permissions;
 mod query;
 mod revisions;
 mod rules;
+mod schema;
 pub(crate) mod store;
 mod upload;
 mod view;
@@ -91,6 +92,7 @@ fn open<'a>(context: &Context<'a>) -> Result<(MutexGuard<'a, Store>, Caller), Ap
             "A service account has no Drive of its own here; name a user as the subject.",
         ));
     };
+    schema::check(context.call)?;
     let now = now_ms();
     let wide = |scope: &String| READ.contains(&scope.as_str()) && scope != FILE;
     let caller = Caller {

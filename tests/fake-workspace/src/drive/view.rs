@@ -77,6 +77,12 @@ impl Store {
         for item in self.ancestry(seen.file) {
             let own = item.id == seen.file.id;
             for permission in &item.permissions {
+                // What an owner has from a folder of theirs says nothing more.
+                if !own
+                    && seen.file.owner.map(Grantee::Member).as_ref() == Some(&permission.grantee)
+                {
+                    continue;
+                }
                 let blocked = limited && permission.role != Role::Organizer;
                 if blocked && limited_above {
                     continue;

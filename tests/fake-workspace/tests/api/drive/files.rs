@@ -43,6 +43,37 @@ async fn without_fields_a_file_is_four_fields() {
 }
 
 #[tokio::test]
+async fn fields_that_do_not_exist_are_refused() {
+    let fake = empty().await;
+    let ana = fake.person(0).await;
+    let id = ana.text_file("a.txt", "root").await;
+    let token = ana.start_token("").await;
+    for path in [
+        format!("files/{id}?fields=id,nmae"),
+        "files?fields=files(id,nmae)".to_owned(),
+        "files?fields=items".to_owned(),
+        format!("changes?pageToken={token}&fields=changes/file/title"),
+        format!("changes?pageToken={token}&fields=changes(id)"),
+    ] {
+        let refusal = ana.refused("GET", &path, json!(null)).await;
+        assert_eq!(refusal, (400, "invalidParameter".to_owned()), "{path}");
+    }
+    let refusal = ana
+        .refused(
+            "PATCH",
+            &format!("files/{id}?fields=nmae"),
+            json!({ "name": "b" }),
+        )
+        .await;
+    assert_eq!(refusal.0, 400);
+    assert_eq!(
+        ana.file(&id).await["name"],
+        "a.txt",
+        "nothing is changed by a refused call"
+    );
+}
+
+#[tokio::test]
 async fn blobs_have_sums_and_documents_have_not() {
     let fake = empty().await;
     let ana = fake.person(0).await;

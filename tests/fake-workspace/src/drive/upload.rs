@@ -244,7 +244,8 @@ impl Session {
         }
         self.total = self.total.or(piece.total);
         if let Some((first, last)) = piece.range {
-            if last - first + 1 != call.body.len() || first > self.received.len() {
+            let fits = (last - first).checked_add(1) == Some(call.body.len());
+            if !fits || first > self.received.len() {
                 return Err(bad("The bytes do not fit the Content-Range header."));
             }
             let known = self.received.len() - first;

@@ -212,6 +212,23 @@ async fn stays_member(fake: &Fake, person: &Person<'_>) -> String {
     id
 }
 
+/// A burst of changes; what was done is added to `deeds`.
+fn churn(
+    fake: &Fake,
+    person: &Person<'_>,
+    seed: u64,
+    rounds: u64,
+    deeds: &mut BTreeMap<String, u64>,
+) {
+    let burst = fake.admin(
+        "churn",
+        json!({ "source": "drive", "user": person.address, "seed": seed, "rounds": rounds }),
+    );
+    for (deed, count) in burst["counts"].as_object().expect("counts") {
+        *deeds.entry(deed.clone()).or_insert(0) += count.as_u64().expect("a count");
+    }
+}
+
 #[tokio::test]
 async fn a_state_kept_through_the_logs_is_what_a_fresh_listing_gives() {
     for seed in [1, 2, 3] {
@@ -222,13 +239,13 @@ async fn a_state_kept_through_the_logs_is_what_a_fresh_listing_gives() {
         let mut shared = Mirror::start(&person, Some(&drive)).await;
         let mut deeds = BTreeMap::new();
         for round in 0..ROUNDS {
-            let burst = fake.admin(
-                "churn",
-                json!({ "source": "drive", "user": person.address, "seed": seed * 1_000 + round, "rounds": 1 + round % 9 }),
+            churn(
+                &fake,
+                &person,
+                seed * 1_000 + round,
+                1 + round % 9,
+                &mut deeds,
             );
-            for (deed, count) in burst["counts"].as_object().expect("counts") {
-                *deeds.entry(deed.clone()).or_insert(0) += count.as_u64().expect("a count");
-            }
             user.follow(&person).await;
             user.compare(&person, round).await;
             shared.follow(&person).await;
@@ -248,6 +265,29 @@ async fn a_state_kept_through_the_logs_is_what_a_fresh_listing_gives() {
             !shared.files.is_empty(),
             "seed {seed}: nothing happened in the shared drive"
         );
+    }
+}
+
+/// Not an organizer: joins and leaves shared drives, and stands before closed folders.
+#[tokio::test]
+async fn the_log_of_a_plain_member_is_as_true() {
+    for seed in [11, 12, 13] {
+        let fake = domain(seed).await;
+        let person = fake.person(1).await;
+        let mut user = Mirror::start(&person, None).await;
+        let mut deeds = BTreeMap::new();
+        for round in 0..ROUNDS {
+            churn(
+                &fake,
+                &person,
+                seed * 1_000 + round,
+                1 + round % 9,
+                &mut deeds,
+            );
+            user.follow(&person).await;
+            user.compare(&person, round).await;
+        }
+        assert!(!user.files.is_empty());
     }
 }
 

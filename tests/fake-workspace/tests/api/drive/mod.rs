@@ -4,6 +4,7 @@ mod changes;
 mod drives;
 mod files;
 mod follow;
+mod garbage;
 mod search;
 mod sharing;
 mod uploads;

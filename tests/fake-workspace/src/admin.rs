@@ -4,6 +4,7 @@
 use crate::activity;
 use crate::calendar;
 use crate::call::{Call, Reply};
+use crate::drive;
 use crate::error::ApiError;
 use crate::gmail::write::store_raw;
 use crate::keys::hex;
@@ -122,6 +123,9 @@ pub(crate) fn run(workspace: &Workspace, operation: &str, input: &Value) -> Resu
             }
             Ok(stats)
         }
+        _ if operation.starts_with("drive.") => drive::admin::run(workspace, operation, input),
+        "truth" if input["source"] == "drive" => drive::admin::truth(workspace, input),
+        "churn" if input["source"] == "drive" => drive::admin::churn(workspace, input),
         "truth" => truth(workspace, input),
         "rate" => set_rate(
             workspace,

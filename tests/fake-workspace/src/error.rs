@@ -94,6 +94,8 @@ impl ApiError {
             "gmail.googleapis.com"
         } else if operation.starts_with("calendar.") {
             "calendar-json.googleapis.com"
+        } else if operation.starts_with("drive.") {
+            "drive.googleapis.com"
         } else {
             "admin.googleapis.com"
         };

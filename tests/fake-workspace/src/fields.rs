@@ -57,6 +57,16 @@ impl Mask {
         Some(())
     }
 
+    /// The names of the first level.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
+    /// What to keep of one member, if it is named.
+    pub(crate) fn inner(&self, name: &str) -> Option<&Self> {
+        self.0.get(name)
+    }
+
     pub(crate) fn apply(&self, value: &mut Value) {
         if self.0.is_empty() || self.0.contains_key("*") {
             return;

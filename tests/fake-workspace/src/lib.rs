@@ -1,4 +1,4 @@
-//! A test double of Google Workspace: OAuth for service accounts, Directory, Gmail and Calendar over plain HTTP.
+//! A test double of Google Workspace: OAuth, Directory, Gmail, Calendar, Drive and a little Pub/Sub over HTTP and TLS.
 //!
 //! It behaves as Google documents, not as our client would like. [`Server::start`] runs one inside a test;
 //! the binary `fake-workspace` runs one beside a daemon. README.md lists endpoints, admin operations
@@ -10,6 +10,7 @@ mod batch;
 mod calendar;
 mod call;
 mod directory;
+mod drive;
 mod error;
 mod faults;
 mod fields;

@@ -61,6 +61,9 @@ struct Serve {
     /// Generated calendar events over all users [default: 30 for each user, at most 100000]
     #[arg(long)]
     events: Option<usize>,
+    /// Generated files over all of Drive, folders included
+    #[arg(long, default_value_t = 500)]
+    files: usize,
     /// The same seed gives the same domain
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -132,6 +135,7 @@ async fn serve(options: Serve) -> ExitCode {
             suspended: options.suspended,
             messages: options.messages,
             events,
+            files: options.files,
             seed: options.seed,
             mail: options.mail,
             rate: options.rate,

@@ -6,7 +6,7 @@ use crate::error::ApiError;
 use crate::faults::Target;
 use crate::quota::Charge;
 use crate::workspace::{UserIndex, Workspace};
-use crate::{calendar, directory, fields, gmail, oauth, pubsub};
+use crate::{calendar, directory, drive, fields, gmail, oauth, pubsub};
 use serde_json::json;
 
 const DIRECTORY: &[&str] = &[
@@ -72,6 +72,7 @@ const TABLES: &[&[Operation]] = &[
     OPERATIONS,
     gmail::OPERATIONS,
     calendar::OPERATIONS,
+    drive::OPERATIONS,
     pubsub::OPERATIONS,
 ];
 
@@ -201,6 +202,14 @@ pub(crate) async fn answer(workspace: &Workspace, call: &Call) -> Reply {
     reply
 }
 
+fn find(call: &Call) -> Option<&'static Operation> {
+    TABLES
+        .iter()
+        .copied()
+        .flatten()
+        .find(|operation| operation.fits(call))
+}
+
 fn authorize(
     workspace: &Workspace,
     call: &Call,
@@ -217,13 +226,6 @@ fn authorize(
     } else {
         Err(ApiError::insufficient_scope(operation, scopes))
     }
-}
-
-fn find(call: &Call) -> Option<&'static Operation> {
-    TABLES
-        .iter()
-        .flat_map(|table| table.iter())
-        .find(|operation| operation.fits(call))
 }
 
 impl Operation {

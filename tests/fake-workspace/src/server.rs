@@ -40,6 +40,8 @@ pub struct Options {
     pub messages: usize,
     /// Generated calendar events over all users.
     pub events: usize,
+    /// Generated files over all of Drive, folders included.
+    pub files: usize,
     /// The same seed gives the same domain, but for dates, which lead up to now.
     pub seed: u64,
     /// A folder of `.eml` and `.msg` files that are spread over the mailboxes beside the generated mail.
@@ -61,7 +63,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// A small domain: three users, sixty messages, sixty events, no changes by itself.
+    /// A small domain: three users, sixty messages, sixty events, forty files, no changes by itself.
     pub fn new(dir: impl Into<PathBuf>) -> Self {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
@@ -70,6 +72,7 @@ impl Options {
             suspended: 0,
             messages: 60,
             events: 60,
+            files: 40,
             seed: 1,
             mail: None,
             rate: 0.0,
@@ -174,6 +177,7 @@ impl Server {
             users: domain.users,
             mailboxes: domain.mailboxes,
             calendars,
+            drive: domain.drive,
             rate: options.rate,
             seed: options.seed,
         }));

@@ -2,6 +2,7 @@
 //! Locks are held for one short step each and never two of a kind at once.
 
 use crate::calendar::store::Calendars;
+use crate::drive::store::Store as Drive;
 use crate::error::ApiError;
 use crate::faults::Faults;
 use crate::generate::people::World;
@@ -18,7 +19,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// The place of a user in the domain; never reused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct UserIndex(pub(crate) usize);
 
 /// A person as the Directory knows them.
@@ -96,6 +97,7 @@ pub(crate) struct Workspace {
     users: Mutex<Vec<User>>,
     mailboxes: Vec<Mutex<Mailbox>>,
     calendars: Mutex<Calendars>,
+    drive: Mutex<Drive>,
     delegation: Mutex<Delegation>,
     tokens: Mutex<Tokens>,
     faults: Mutex<Faults>,
@@ -118,6 +120,7 @@ pub(crate) struct Parts {
     pub(crate) users: Vec<User>,
     pub(crate) mailboxes: Vec<Mailbox>,
     pub(crate) calendars: Calendars,
+    pub(crate) drive: Drive,
     pub(crate) rate: f64,
     pub(crate) seed: u64,
 }
@@ -137,6 +140,7 @@ impl Workspace {
             users: Mutex::new(parts.users),
             mailboxes: parts.mailboxes.into_iter().map(Mutex::new).collect(),
             calendars: Mutex::new(parts.calendars),
+            drive: Mutex::new(parts.drive),
             delegation: Mutex::new(Delegation::default()),
             tokens: Mutex::new(Tokens::new(parts.seed)),
             faults: Mutex::new(Faults::default()),
@@ -160,6 +164,11 @@ impl Workspace {
 
     pub(crate) fn mailbox(&self, index: UserIndex) -> MutexGuard<'_, Mailbox> {
         lock(&self.mailboxes[index.0])
+    }
+
+    /// The Drive of everybody; users may be looked up while it is held, never the other way round.
+    pub(crate) fn drive(&self) -> MutexGuard<'_, Drive> {
+        lock(&self.drive)
     }
 
     pub(crate) fn calendars(&self) -> MutexGuard<'_, Calendars> {

@@ -2,6 +2,7 @@
 //! The same seed gives the same domain; only dates move, for they lead up to the start.
 
 pub(crate) mod charsets;
+pub(crate) mod drive;
 mod files;
 pub(crate) mod mail;
 pub(crate) mod people;
@@ -28,6 +29,7 @@ pub(crate) struct Domain {
     pub(crate) world: World,
     pub(crate) users: Vec<User>,
     pub(crate) mailboxes: Vec<Mailbox>,
+    pub(crate) drive: crate::drive::store::Store,
 }
 
 /// A copy of a mail in somebody's mailbox, before it has an id.
@@ -62,7 +64,9 @@ pub(crate) fn domain(options: &Options, now: i64) -> Result<Domain, Error> {
         })
         .collect();
     let mailboxes = fill_all(jobs, now);
+    let drive = drive::drive(&world, options.files, options.seed, now);
     Ok(Domain {
+        drive,
         world,
         users,
         mailboxes,

@@ -1,0 +1,208 @@
+//! Drive API v3: the table of its methods, and what all of them share. One file per group of methods.
+//!
+//! See <https://developers.google.com/workspace/drive/api/reference/rest/v3>.
+
+pub(crate) mod activity;
+pub(crate) mod admin;
+mod changes;
+mod checksum;
+mod drives;
+mod edit;
+mod errors;
+mod files;
+mod list;
+mod log;
+pub(crate) mod model;
+mod ops;
+mod patch;
+mod permissions;
+mod query;
+mod revisions;
+mod rules;
+mod schema;
+pub(crate) mod store;
+mod upload;
+mod view;
+
+use crate::call::{Query, Reply};
+use crate::error::ApiError;
+use crate::fields::Mask;
+use crate::oauth::BASE64URL;
+use crate::routes::{Context, Operation, api};
+use crate::workspace::now_ms;
+use base64::Engine;
+use rules::Caller;
+use serde_json::{Value, json};
+use std::sync::MutexGuard;
+use store::Store;
+
+const DRIVE: &str = "https://www.googleapis.com/auth/drive";
+const FILE: &str = "https://www.googleapis.com/auth/drive.file";
+const READONLY: &str = "https://www.googleapis.com/auth/drive.readonly";
+const METADATA: &str = "https://www.googleapis.com/auth/drive.metadata";
+const METADATA_READONLY: &str = "https://www.googleapis.com/auth/drive.metadata.readonly";
+
+const READ: &[&str] = &[DRIVE, FILE, METADATA, METADATA_READONLY, READONLY];
+const WRITE: &[&str] = &[DRIVE, FILE];
+const UPDATE: &[&str] = &[DRIVE, FILE, METADATA];
+const DOWNLOAD: &[&str] = &[DRIVE, FILE, READONLY];
+const ALL: &[&str] = &[DRIVE];
+const SEE_DRIVES: &[&str] = &[DRIVE, READONLY];
+
+#[rustfmt::skip]
+pub(crate) const OPERATIONS: &[Operation] = &[
+    api("drive.about.get", "GET", "drive/v3/about", READ, files::about),
+    api("drive.changes.getStartPageToken", "GET", "drive/v3/changes/startPageToken", READ, changes::start),
+    api("drive.changes.list", "GET", "drive/v3/changes", READ, changes::list),
+    api("drive.drives.list", "GET", "drive/v3/drives", SEE_DRIVES, drives::list),
+    api("drive.drives.get", "GET", "drive/v3/drives/{driveId}", SEE_DRIVES, drives::get),
+    api("drive.drives.create", "POST", "drive/v3/drives", ALL, drives::create),
+    api("drive.drives.update", "PATCH", "drive/v3/drives/{driveId}", ALL, drives::update),
+    api("drive.drives.delete", "DELETE", "drive/v3/drives/{driveId}", ALL, drives::delete),
+    api("drive.drives.hide", "POST", "drive/v3/drives/{driveId}/hide", ALL, drives::hide),
+    api("drive.drives.unhide", "POST", "drive/v3/drives/{driveId}/unhide", ALL, drives::unhide),
+    api("drive.files.generateIds", "GET", "drive/v3/files/generateIds", WRITE, files::generate_ids),
+    api("drive.files.emptyTrash", "DELETE", "drive/v3/files/trash", ALL, files::empty_trash),
+    api("drive.files.list", "GET", "drive/v3/files", READ, list::list),
+    api("drive.files.get", "GET", "drive/v3/files/{id}", READ, files::get),
+    api("drive.files.create", "POST", "drive/v3/files", WRITE, files::create),
+    api("drive.files.create", "POST", "upload/drive/v3/files", WRITE, files::create),
+    api("drive.files.create", "POST", "resumable/upload/drive/v3/files", WRITE, files::create),
+    api("drive.files.create", "PUT", "upload/drive/v3/files", WRITE, files::resume),
+    api("drive.files.update", "PATCH", "drive/v3/files/{id}", UPDATE, files::update),
+    api("drive.files.update", "PATCH", "upload/drive/v3/files/{id}", WRITE, files::update),
+    api("drive.files.update", "PATCH", "resumable/upload/drive/v3/files/{id}", WRITE, files::update),
+    api("drive.files.update", "PUT", "upload/drive/v3/files/{id}", WRITE, files::resume),
+    api("drive.files.delete", "DELETE", "drive/v3/files/{id}", WRITE, files::delete),
+    api("drive.files.copy", "POST", "drive/v3/files/{id}/copy", WRITE, files::copy),
+    api("drive.files.export", "GET", "drive/v3/files/{id}/export", DOWNLOAD, files::export),
+    api("drive.permissions.list", "GET", "drive/v3/files/{id}/permissions", READ, permissions::list),
+    api("drive.permissions.get", "GET", "drive/v3/files/{id}/permissions/{permissionId}", READ, permissions::get),
+    api("drive.permissions.create", "POST", "drive/v3/files/{id}/permissions", WRITE, permissions::create),
+    api("drive.permissions.update", "PATCH", "drive/v3/files/{id}/permissions/{permissionId}", WRITE, permissions::update),
+    api("drive.permissions.delete", "DELETE", "drive/v3/files/{id}/permissions/{permissionId}", WRITE, permissions::delete),
+    api("drive.revisions.list", "GET", "drive/v3/files/{id}/revisions", READ, revisions::list),
+    api("drive.revisions.get", "GET", "drive/v3/files/{id}/revisions/{revisionId}", READ, revisions::get),
+];
+
+/// The Drive of the domain and on whose behalf the call runs.
+fn open<'a>(context: &Context<'a>) -> Result<(MutexGuard<'a, Store>, Caller), ApiError> {
+    let Some(user) = context.caller else {
+        return Err(ApiError::forbidden(
+            "A service account has no Drive of its own here; name a user as the subject.",
+        ));
+    };
+    schema::check(context.call)?;
+    let now = now_ms();
+    let wide = |scope: &String| READ.contains(&scope.as_str()) && scope != FILE;
+    let caller = Caller {
+        user,
+        now,
+        all_drives: flag(
+            &context.call.query,
+            "supportsAllDrives",
+            "supportsTeamDrives",
+        ),
+        app_files_only: !context.scopes.iter().any(wide),
+        is_app: true,
+    };
+    let mut store = context.workspace.drive();
+    store.root(user, now);
+    Ok((store, caller))
+}
+
+/// A boolean parameter by its name or its deprecated one.
+fn flag(query: &Query, name: &str, old: &str) -> bool {
+    query.flag(name) || query.flag(old)
+}
+
+fn has_scope(context: &Context<'_>, scopes: &[&str]) -> bool {
+    context
+        .scopes
+        .iter()
+        .any(|scope| scopes.contains(&scope.as_str()))
+}
+
+/// An answer with the fields that Google sends if none are asked for.
+fn reply(context: &Context<'_>, mut value: Value, default: &str) -> Reply {
+    if context.call.query.first("fields").is_none()
+        && let Some(mask) = Mask::parse(default)
+    {
+        mask.apply(&mut value);
+    }
+    Reply::json(value)
+}
+
+/// The JSON body; an absent one counts as empty.
+fn body(context: &Context<'_>) -> Result<Value, ApiError> {
+    let bytes = &context.call.body;
+    if bytes.trim_ascii().is_empty() {
+        return Ok(json!({}));
+    }
+    serde_json::from_slice(bytes)
+        .ok()
+        .filter(Value::is_object)
+        .ok_or_else(errors::parse_error)
+}
+
+/// `pageSize`: what is above the maximum is lowered to it.
+fn page_size(query: &Query, default: usize, max: usize) -> Result<usize, ApiError> {
+    match query.first("pageSize") {
+        None => Ok(default),
+        Some(text) => match text.parse::<u32>() {
+            Ok(0) | Err(_) => Err(errors::invalid("pageSize")),
+            Ok(size) => Ok((size as usize).min(max)),
+        },
+    }
+}
+
+/// A page token that means nothing to who gets it.
+fn to_token(value: &Value) -> String {
+    BASE64URL.encode(value.to_string())
+}
+
+fn from_token(text: &str) -> Result<Value, ApiError> {
+    BASE64URL
+        .decode(text)
+        .ok()
+        .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+        .ok_or_else(|| errors::invalid("pageToken"))
+}
+
+/// The offset in the token of a short list that is cut by position.
+fn offset(query: &Query) -> Result<usize, ApiError> {
+    let Some(text) = query.first("pageToken") else {
+        return Ok(0);
+    };
+    let value = from_token(text)?;
+    value["at"]
+        .as_u64()
+        .and_then(|at| usize::try_from(at).ok())
+        .ok_or_else(|| errors::invalid("pageToken"))
+}
+
+/// One page of a short list, and the token of the next.
+fn page(items: Vec<Value>, at: usize, size: usize) -> (Vec<Value>, Option<String>) {
+    let end = at.saturating_add(size);
+    let next = (end < items.len()).then(|| to_token(&json!({ "at": end })));
+    (items.into_iter().skip(at).take(size).collect(), next)
+}
+
+/// `spaces`: only the main one is built; the folder of app data needs a scope that nobody has.
+fn check_spaces(query: &Query) -> Result<(), ApiError> {
+    match query.first("spaces") {
+        None | Some("drive") => Ok(()),
+        Some(spaces)
+            if spaces
+                .split(',')
+                .all(|space| matches!(space, "drive" | "appDataFolder")) =>
+        {
+            Err(ApiError::new(
+                403,
+                "insufficientScopes",
+                "The granted scopes do not give access to all of the requested spaces.",
+            ))
+        }
+        Some(_) => Err(errors::invalid("spaces")),
+    }
+}

@@ -18,7 +18,7 @@ const DISPUTED: [(&str, &str); 6] = [
     ),
     (
         "mail-parser-malformed-016.eml.eml",
-        "no delimiter ends the last part",
+        "the inner delimiter is the beginning of the outer one",
     ),
     (
         "mail-parser-thirdparty-005.eml.eml",

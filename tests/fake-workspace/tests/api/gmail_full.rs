@@ -11,7 +11,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Mails of the corpus that are broken in a way that two readers may read differently, and how.
-const DISPUTED: [(&str, &str); 3] = [
+const DISPUTED: [(&str, &str); 6] = [
+    (
+        "mail-parser-malformed-012.eml.eml",
+        "the outer delimiter comes while an inner multipart is open",
+    ),
+    (
+        "mail-parser-malformed-016.eml.eml",
+        "the inner delimiter is the beginning of the outer one",
+    ),
+    (
+        "mail-parser-thirdparty-005.eml.eml",
+        "the last delimiter stands in the middle of a line",
+    ),
     (
         "mail-parser-thirdparty-015.eml.eml",
         "an attached mail opens a multipart that it never fills",

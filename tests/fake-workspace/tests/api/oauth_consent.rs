@@ -15,6 +15,8 @@ const PROFILE: &str = "/gmail/v1/users/me/profile";
 /// Name and value of a parameter.
 type Pair<'a> = (&'a str, &'a str);
 
+type Pairs<'a> = &'a [Pair<'a>];
+
 /// An installed app with its client file.
 struct App<'a> {
     fake: &'a Fake,
@@ -414,7 +416,7 @@ async fn code_exchange_is_refused_in_googles_words() {
     let short = "a".repeat(42);
     let hash_as_verifier = [("code_verifier", hash.as_str())];
     let short_verifier = [("code_verifier", short.as_str())];
-    let cases: Vec<(&[Pair<'_>], &[Pair<'_>], u16, &str, &str)> = vec![
+    let cases: Vec<(Pairs<'_>, Pairs<'_>, u16, &str, &str)> = vec![
         (&s256, &[], 400, "invalid_grant", "Missing code verifier."),
         (
             &s256,

@@ -136,13 +136,14 @@ async fn serve(options: Serve) -> ExitCode {
     let started = async {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
+        let events = options.events();
         let server = Server::start(Options {
             listen: options.listen,
             dir: options.dir,
             users: options.users,
             suspended: options.suspended,
             messages: options.messages,
-            events: options.events(),
+            events,
             seed: options.seed,
             mail: options.mail,
             rate: options.rate,

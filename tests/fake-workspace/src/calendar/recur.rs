@@ -455,7 +455,6 @@ fn weekday(text: &str) -> Option<Weekday> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
     use serde_json::json;

@@ -17,11 +17,13 @@ async fn invite(host: &Calendar<'_>, guest: &Calendar<'_>) -> String {
 }
 
 fn status_of(event: &Value, address: &str) -> String {
-    let attendees = event["attendees"].as_array().unwrap();
+    let attendees = event["attendees"]
+        .as_array()
+        .expect("an event with attendees");
     let found = attendees
         .iter()
         .find(|attendee| attendee["email"] == address);
-    text(&found.unwrap()["responseStatus"])
+    text(&found.expect("the address is invited")["responseStatus"])
 }
 
 async fn token(calendar: &Calendar<'_>) -> String {
@@ -117,7 +119,7 @@ async fn an_answer_reaches_all_copies() {
     assert_eq!(status_of(&answered, &guest.address), "accepted");
     for (calendar, token) in [&host, &third].into_iter().zip(tokens) {
         let changed = changes(calendar, &token).await;
-        assert_eq!(ids(&changed), [id.clone()]);
+        assert_eq!(ids(&changed), [id.as_str()]);
         assert_eq!(status_of(&changed[0], &guest.address), "accepted");
         assert_eq!(status_of(&changed[0], &third.address), "needsAction");
     }
@@ -251,7 +253,7 @@ async fn one_instance_can_have_guests_and_answers_of_its_own() {
     let invited = json!({ "attendees": [{ "email": guest.address, "responseStatus": "declined" }, { "email": third.address }] });
     host.patch(&second, &invited).await;
     let events = third.events("").await;
-    assert_eq!(ids(&events), [second.clone()]);
+    assert_eq!(ids(&events), [second.as_str()]);
     assert_eq!(events[0]["recurringEventId"], id);
     assert_eq!(
         third

@@ -64,8 +64,13 @@ impl<'a> Calendar<'a> {
         if let Some((name, value)) = header {
             request = request.header(name, value);
         }
-        let request = request.body(Full::new(Bytes::from(body))).unwrap();
-        self.fake.request(request).await.unwrap()
+        let request = request
+            .body(Full::new(Bytes::from(body)))
+            .expect("the request is well-formed");
+        self.fake
+            .request(request)
+            .await
+            .expect("an answer comes back whole")
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {
@@ -114,7 +119,13 @@ impl<'a> Calendar<'a> {
         let sign = if path.contains('?') { '&' } else { '?' };
         for _ in 0..5_000 {
             let page = self.json(&format!("{path}{sign}{token}")).await;
-            items.extend(page["items"].as_array().unwrap().iter().cloned());
+            items.extend(
+                page["items"]
+                    .as_array()
+                    .expect("a page has items")
+                    .iter()
+                    .cloned(),
+            );
             match page["nextPageToken"].as_str() {
                 Some(next) => {
                     assert!(

@@ -163,7 +163,7 @@ async fn searches_look_at_texts_people_and_properties() {
         "sharedExtendedProperty=b%3D2%3D3",
         "privateExtendedProperty=a%3D1&sharedExtendedProperty=b%3D2%3D3",
     ] {
-        assert_eq!(ids(&own.events(query).await), [id.clone()], "{query}");
+        assert_eq!(ids(&own.events(query).await), [id.as_str()], "{query}");
     }
     for query in [
         "q=budget%20nothing",

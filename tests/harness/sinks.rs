@@ -8,6 +8,7 @@ use crate::World;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::time::{Duration, Instant};
 
 /// Examples that are printed of each kind of difference.
 const N_EXAMPLES: usize = 5;
@@ -184,6 +185,32 @@ impl World {
     /// Whether every feed is live, every record delivered, and both sinks are exact.
     pub fn is_settled(&self, status: &Value) -> bool {
         is_idle(status) && self.differences().is_empty()
+    }
+
+    /// Waits until [`World::is_settled`]; the status then.
+    ///
+    /// # Panics
+    /// After two minutes, with what the sinks hold otherwise than Google.
+    pub async fn settle(&self) -> Value {
+        self.settle_since(None).await
+    }
+
+    /// As [`World::settle`], by [`World::differences_since`].
+    pub async fn settle_since(&self, since: Option<i64>) -> Value {
+        let deadline = Instant::now() + Duration::from_secs(120);
+        loop {
+            let status = self.wait("all is live and delivered", is_idle).await;
+            let found = self.differences_since(since);
+            if found.is_empty() {
+                return status;
+            }
+            assert!(
+                Instant::now() < deadline,
+                "the sinks do not come to the truth: {found}\nlog:\n{}",
+                std::fs::read_to_string(self.path("nuncio.log")).unwrap_or_default()
+            );
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
     }
 
     /// The lines of a user's mailbox in the sink `jsonl`, in order.

@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod crash;
+mod feed;
+mod resync;
 
 use nuncio_tests::World;
 use serde_json::{Value, json};

@@ -87,6 +87,36 @@ async fn an_expired_history_finds_just_what_changed_in_the_gap() {
     assert_eq!(world.calls(&user, GET), 0);
 }
 
+/// A mailbox that was made anew and got its mail back: Google knows the stored position as little
+/// as an expired one, and all its orders are below those in the index.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_history_that_starts_over_loses_no_change() {
+    let (mut world, user) = one_user(60, 34).await;
+    world.start_daemon();
+    world.settle().await;
+    world.kill_daemon();
+    let n_lines = world.lines(&user).len();
+    let ids = world.ids(&user);
+    let mut wanted: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+    let mut want = |id: &str, change: &str, origin: &str| {
+        wanted.insert(id.to_owned(), vec![json!([change, origin])]);
+    };
+    world.relabel(&user, &ids[0], &["STARRED", "IMPORTANT"], &["INBOX"]);
+    want(&ids[0], "labels", "resync");
+    world.delete(&user, &ids[1]);
+    want(&ids[1], "deleted", "resync");
+    want(&world.insert(&user, "gap"), "created", "resync");
+    world.google("history.restart", &json!({ "user": user }));
+    world.start_daemon();
+    world.settle().await;
+    world.relabel(&user, &ids[2], &["STARRED", "IMPORTANT"], &["INBOX"]);
+    want(&ids[2], "labels", "live");
+    world.delete(&user, &ids[3]);
+    want(&ids[3], "deleted", "live");
+    world.settle().await;
+    assert_eq!(changes(&world, &user, n_lines), wanted);
+}
+
 /// Puts `n` small mails into a mailbox.
 fn fill(world: &World, user: &str, n: usize) {
     for n in 0..n {

@@ -185,6 +185,66 @@ async fn a_walk_is_newest_first_and_goes_on_at_its_page_after_a_kill() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_kill_between_the_history_and_the_mail_that_it_tells_of_loses_nothing() {
+    let (mut world, user) = one_user(20, 30).await;
+    world.start_daemon();
+    world.settle().await;
+    slow_gets(&world, 60_000);
+    world.forget_calls();
+    world.insert(&user, "told-and-not-read");
+    world
+        .wait("the mail is being read", |_| world.calls(&user, GET) > 0)
+        .await;
+    world.kill_daemon();
+    faults_off(&world);
+    world.start_daemon();
+    world.settle().await;
+}
+
+/// The key of the first user's account, as status shows it.
+fn account_key(status: &Value) -> &str {
+    text(&status["users"][0]["accounts"][0], "key")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_keeps_the_key_of_its_first_connection() {
+    let (mut world, user) = one_user(20, 35).await;
+    world.start_daemon();
+    let status = world.settle().await;
+    assert_eq!(account_key(&status), user, "no Directory, so the address");
+    world.kill_daemon();
+    let admin = world.workspace.admin_user();
+    world.edit_config("[sync]", &format!("admin = \"{admin}\"\n[sync]"));
+    let n_lines = world.lines(&user).len();
+    world.forget_calls();
+    world.start_daemon();
+    world.insert(&user, "later");
+    let status = world.settle().await;
+    assert_eq!(account_key(&status), user, "the Directory changes no key");
+    assert_eq!(world.calls(&user, GET), 1);
+    assert_eq!(world.lines(&user).len(), n_lines + 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_alias_as_account_is_the_mailbox_of_its_user() {
+    let (mut world, user) = one_user(20, 36).await;
+    let users = world.google("users", &json!({}));
+    let user_at_google = &users["users"][0];
+    let alias = user_at_google["aliases"][0].as_str().unwrap();
+    let admin = world.workspace.admin_user();
+    world.edit_config("[sync]", &format!("admin = \"{admin}\"\n[sync]"));
+    world.edit_config(
+        &format!("email = \"{user}\""),
+        &format!("email = \"{user}\"\naliases = [\"{alias}\"]\naccounts = [\"{alias}\"]"),
+    );
+    world.start_daemon();
+    let status = world.settle().await;
+    assert_eq!(account_key(&status), text(user_at_google, "id"));
+    let lines = world.lines(&user);
+    assert!(lines.iter().all(|line| line["account"] == user.as_str()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_floor_stays_where_the_first_walk_put_it() {
     const HOUR: i64 = 60 * 60 * 1_000;
     const DAY: i64 = 24 * HOUR;

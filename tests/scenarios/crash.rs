@@ -69,7 +69,7 @@ async fn kills_at_seeded_moments_under_churn_end_at_googles_truth() {
     }
     world.start_daemon();
     world
-        .wait("the truth", |status| world.is_settled(status))
+        .wait("the truth", |status| crate::is_settled(&world, status))
         .await;
 }
 

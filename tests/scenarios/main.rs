@@ -36,7 +36,7 @@ fn archived(world: &World, user: &str) -> BTreeMap<String, String> {
         .collect()
 }
 
-fn is_settled(world: &World, status: &Value) -> bool {
+pub(crate) fn is_settled(world: &World, status: &Value) -> bool {
     let live = status["users"]
         .as_array()
         .unwrap()

@@ -2,7 +2,7 @@
 //! temporary folder, asks both, and waits on states. What is to be true is in the scenarios.
 
 mod kill;
-
+mod mailbox;
 mod process;
 mod sinks;
 mod soak;
@@ -101,6 +101,11 @@ impl World {
 
     /// Writes a config for all users with the sinks `archive` and `jsonl`.
     pub fn configure(&self) {
+        self.configure_for(&self.users());
+    }
+
+    /// As [`World::configure`], for these users only.
+    pub fn configure_for(&self, users: &[String]) {
         let mut text = format!(
             "[google]\nservice_account_key = \"file:{}\"\nendpoint = \"{}\"\n\
              [sync]\nsince = \"all\"\npoll_interval = \"200ms\"\n[plugins]\ndir = \"{}\"\n",
@@ -108,7 +113,7 @@ impl World {
             self.workspace.base(),
             plugins().display(),
         );
-        for user in self.workspace.users() {
+        for user in users {
             text.push_str(&format!("[[users]]\nemail = \"{user}\"\n"));
         }
         for sink in ["archive", "jsonl"] {
@@ -119,6 +124,17 @@ impl World {
             ));
         }
         std::fs::write(self.path("nuncio.toml"), text).expect("the config can be written");
+    }
+
+    /// Replaces a part of the config.
+    ///
+    /// # Panics
+    /// If it is not there.
+    pub fn edit_config(&self, from: &str, to: &str) {
+        let path = self.path("nuncio.toml");
+        let config = std::fs::read_to_string(&path).expect("the config can be read");
+        assert!(config.contains(from), "the config has no `{from}`");
+        std::fs::write(path, config.replace(from, to)).expect("the config can be written");
     }
 
     /// Adds lines to the end of the config.

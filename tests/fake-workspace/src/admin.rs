@@ -100,6 +100,10 @@ pub(crate) fn run(workspace: &Workspace, operation: &str, input: &Value) -> Resu
             let start = workspace.mailbox(user(workspace, input)?).expire_history();
             Ok(json!({ "startHistoryId": start.to_string() }))
         }
+        "history.restart" => {
+            let position = workspace.mailbox(user(workspace, input)?).restart_history();
+            Ok(json!({ "historyId": position.to_string() }))
+        }
         "user.suspend" => set_state(workspace, input, AccountState::Suspended),
         "user.restore" => set_state(workspace, input, AccountState::Active),
         "user.mailbox" => {

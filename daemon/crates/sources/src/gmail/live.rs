@@ -62,12 +62,12 @@ impl MailFeed {
             Err(error) => return Err(error.into()),
         };
         if page.history_id.is_some_and(|newest| newest < cursor) {
-            // The mailbox is another one than that which gave us the position, and so are the
-            // orders in the index.
-            let reason = Some("the mailbox's history went back");
-            let ops = vec![Op::ForgetOrders];
-            self.begin_walk_with(mailbox, Origin::Resync, reason, ops)
-                .await?;
+            self.begin_walk(
+                mailbox,
+                Origin::Resync,
+                Some("the mailbox's history went back"),
+            )
+            .await?;
             return Ok(true);
         }
         let unreadable: Option<Vec<ItemId>> = page.bad.iter().map(|bad| bad.id.clone()).collect();

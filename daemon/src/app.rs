@@ -6,10 +6,10 @@ use crate::cli::Common;
 use crate::exit::{BROKEN, CONFIG, FAILURE, Failure};
 use crate::store::SpoolPorts;
 use crate::supervisor::{Fatal, Tree};
-use crate::{feeds, sinks};
+use crate::{credentials, feeds, sinks};
 use nuncio_config::Config;
 use nuncio_dispatch::Blobs;
-use nuncio_google::{Endpoint, Google, Key, Limits};
+use nuncio_google::{Google, Limits};
 use nuncio_model::{Chain, Clock, StoreError, SystemClock};
 use nuncio_plugin_host::{Engine, EngineOptions};
 use nuncio_sources::Store;
@@ -26,6 +26,10 @@ const SHUTDOWN: Duration = Duration::from_secs(20);
 
 /// How often the spool is cleared of what is too old; its terms are days.
 const HOUSEKEEPING: Duration = Duration::from_secs(60 * 60);
+
+/// Deliveries have ended by then or are cut, so that the admin API, which comes last, still ends
+/// in order and takes its socket away.
+const SHUTDOWN_SINKS: Duration = Duration::from_secs(18);
 
 /// Feeds stop reading quickly; the rest of the deadline belongs to deliveries under way.
 const SHUTDOWN_FEEDS: Duration = Duration::from_secs(5);
@@ -46,17 +50,6 @@ impl App {
     pub(crate) async fn start(config: Config, common: &Common) -> Result<Self, Failure> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let google = google(&config, &clock)?;
-        std::fs::create_dir_all(&common.state_dir).map_err(|error| {
-            Failure::coded(
-                FAILURE,
-                "SPL003",
-                &format!(
-                    "the state folder {} cannot be made: {error}",
-                    common.state_dir.display()
-                ),
-                "name a folder that this user may write with --state-dir",
-            )
-        })?;
         let spool = Spool::open(nuncio_spool::Options {
             dir: common.state_dir.clone(),
             max_bytes: config.spool.max_bytes,
@@ -173,7 +166,7 @@ impl App {
     pub(crate) async fn shut_down(self) -> Result<(), Failure> {
         let begun = Instant::now();
         let feeds = self.feeds.shut_down(begun + SHUTDOWN_FEEDS).await;
-        let sinks = self.sinks.shut_down(begun + SHUTDOWN).await;
+        let sinks = self.sinks.shut_down(begun + SHUTDOWN_SINKS).await;
         let admin = self.admin.shut_down(begun + SHUTDOWN).await;
         self.spool.close().await;
         tracing::info!("stopped");
@@ -202,31 +195,8 @@ async fn serve_admin(
 
 /// Reads the key and makes the client; nothing is sent.
 fn google(config: &Config, clock: &Arc<dyn Clock>) -> Result<Google, Failure> {
-    let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
-    let secret = config
-        .google
-        .service_account_key
-        .read(credentials.as_deref())
-        .map_err(|error| {
-            Failure::coded(
-                CONFIG,
-                &error.code().to_string(),
-                &Chain(&error).to_string(),
-                &error.hint(),
-            )
-        })?;
-    let endpoint = match &config.google.endpoint {
-        None => Endpoint::google(),
-        Some(endpoint) => Endpoint::parse(endpoint.as_str())
-            .map_err(|error| Failure::new(CONFIG, format!("error: {error}")))?,
-    };
-    let key = Key::parse(&secret, &endpoint).map_err(|error| {
-        Failure::coded(
-            CONFIG,
-            error.code(),
-            &Chain(&error).to_string(),
-            error.hint(),
-        )
+    let (key, endpoint) = credentials::read(&config.google).map_err(|problem| {
+        Failure::coded(CONFIG, &problem.code, &problem.message, &problem.hint)
     })?;
     Google::open(key, endpoint, Arc::clone(clock), Limits::default()).map_err(|error| {
         Failure::coded(
@@ -271,13 +241,13 @@ async fn keep_house(
 }
 
 fn broken(error: nuncio_model::StoreError) -> Failure {
-    Failure::coded(BROKEN, "SPL002", &Chain(&error).to_string(), "see the log")
+    Failure::coded(BROKEN, "SPL011", &Chain(&error).to_string(), "see the log")
 }
 
 fn fatal_exit(fatal: &Fatal) -> Failure {
     Failure::coded(
         BROKEN,
-        "SPL002",
+        "SPL011",
         &Chain(fatal).to_string(),
         "nothing that was acknowledged is lost; check the disk, then start nuncio again",
     )

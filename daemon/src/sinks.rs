@@ -11,6 +11,7 @@ use nuncio_spool::{SinkCounts, SinkId, Spool};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// A sink that could not start is tried again after this time; its file may have been mended.
@@ -38,6 +39,9 @@ impl SinkHandle {
         let counts = counts.iter().find(|counts| counts.id == self.id);
         let start = self.start.borrow().clone();
         let health = self.health.borrow().clone();
+        let rate = health
+            .throughput
+            .and_then(|throughput| throughput.per_second(Instant::now()));
         let (state, error) = match start.problem {
             Some(problem) => ("failed", Some(problem)),
             None => (
@@ -56,7 +60,7 @@ impl SinkHandle {
             delivered: counts.map_or(0, |counts| counts.n_delivered),
             pending: counts.map_or(0, |counts| counts.n_pending),
             dead_letters: counts.map_or(0, |counts| counts.n_dead_letters),
-            rate: None,
+            rate,
             error,
         }
     }

@@ -3,39 +3,31 @@
 
 use nuncio_config::LogFormat;
 use std::io::IsTerminal;
-use tracing_subscriber::EnvFilter;
+use tracing::{Level, Metadata};
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::prelude::*;
+use tracing_subscriber::{EnvFilter, Layer};
 
-/// What is logged without `NUNCIO_LOG`. yup-oauth2 prints tokens at debug, so it never goes
-/// below info, whatever the variable says.
+/// What is logged without `NUNCIO_LOG`.
 const DEFAULT_FILTER: &str = "info";
 
 /// Starts logging to stderr. Called once.
 pub(crate) fn start(format: LogFormat) {
-    let filter =
+    let wanted =
         EnvFilter::try_from_env("NUNCIO_LOG").unwrap_or_else(|_| EnvFilter::new(DEFAULT_FILTER));
-    let mut filter = filter;
-    for directive in [
-        "yup_oauth2=info",
-        "hyper=info",
-        "h2=info",
-        "rustls=info",
-        "wasmtime=info",
-        "wasmtime_wasi=warn",
-    ] {
-        if let Ok(directive) = directive.parse() {
-            filter = filter.add_directive(directive);
-        }
-    }
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
-    let started = match format {
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
-        LogFormat::Pretty => builder.with_ansi(true).try_init(),
-        LogFormat::Auto => builder
-            .with_ansi(std::io::stderr().is_terminal())
-            .try_init(),
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let lines = match format {
+        LogFormat::Json => lines.json().flatten_event(true).boxed(),
+        LogFormat::Pretty => lines.with_ansi(true).boxed(),
+        LogFormat::Auto => lines.with_ansi(std::io::stderr().is_terminal()).boxed(),
     };
+    let started = tracing_subscriber::registry()
+        .with(
+            lines
+                .with_filter(filter_fn(is_harmless))
+                .with_filter(wanted),
+        )
+        .try_init();
     if started.is_err() {
         tracing::debug!("logging was started before");
     }
@@ -47,4 +39,14 @@ pub(crate) fn start(format: LogFormat) {
             .map_or_else(String::new, ToString::to_string);
         tracing::error!(place, "panic, which is a bug; please report the place");
     }));
+}
+
+/// Other people's crates print what they handle below info (yup-oauth2 its tokens, HTTP its
+/// headers, the wasm runtime its guests' arguments), so they never go below, whatever the
+/// variable says.
+fn is_harmless(metadata: &Metadata<'_>) -> bool {
+    let target = metadata.target();
+    let is_ours =
+        target == "nuncio" || target.starts_with("nuncio_") || target.starts_with("nuncio::");
+    is_ours || *metadata.level() <= Level::INFO
 }

@@ -3,10 +3,12 @@
 
 mod kill;
 mod mailbox;
+mod process;
 mod sinks;
 mod soak;
 
 pub use kill::{Aim, Hit, Moment};
+pub use process::{foreign_key, hostile_guest, plugin};
 pub use sinks::{Differences, is_idle};
 pub use soak::soak;
 
@@ -14,6 +16,9 @@ use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
+
+/// Lines of the log that a failing test prints.
+const LOG_LINES: usize = 200;
 
 /// A folder with a fake Workspace and, once started, a daemon.
 pub struct World {
@@ -122,17 +127,6 @@ impl World {
         std::fs::write(self.path("nuncio.toml"), text).expect("the config can be written");
     }
 
-    /// Replaces a part of the config.
-    ///
-    /// # Panics
-    /// If it is not there.
-    pub fn edit_config(&self, from: &str, to: &str) {
-        let path = self.path("nuncio.toml");
-        let config = std::fs::read_to_string(&path).expect("the config can be read");
-        assert!(config.contains(from), "the config has no `{from}`");
-        std::fs::write(path, config.replace(from, to)).expect("the config can be written");
-    }
-
     /// Adds lines to the end of the config.
     pub fn append_config(&self, text: &str) {
         let path = self.path("nuncio.toml");
@@ -211,8 +205,15 @@ impl World {
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        let log = std::fs::read_to_string(self.path("nuncio.log")).unwrap_or_default();
+        let log = self.log_tail();
         panic!("{what} did not happen; last status: {last:#}\nlog:\n{log}");
+    }
+
+    /// The last lines of the daemon's log.
+    pub fn log_tail(&self) -> String {
+        let log = std::fs::read_to_string(self.path("nuncio.log")).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().collect();
+        lines[lines.len().saturating_sub(LOG_LINES)..].join("\n")
     }
 
     /// Sorted file names and contents of a user's Maildir, by message id.

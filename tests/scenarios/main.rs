@@ -2,9 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod bad_input;
 mod crash;
 mod feed;
+mod operating;
 mod resync;
+mod secrecy;
 
 use nuncio_tests::World;
 use serde_json::{Value, json};
@@ -34,24 +37,6 @@ fn archived(world: &World, user: &str) -> BTreeMap<String, String> {
         .into_iter()
         .map(|(id, bytes)| (id, hex(&bytes)))
         .collect()
-}
-
-pub(crate) fn is_settled(world: &World, status: &Value) -> bool {
-    let live = status["users"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .all(|user| user["state"] == "live");
-    let delivered = status["sinks"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .all(|sink| sink["pending"] == 0);
-    let users = world.workspace.users();
-    live && delivered
-        && users
-            .iter()
-            .all(|user| archived(world, user) == truth(world, user))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -106,7 +91,7 @@ async fn a_suspended_user_stops_nobody_and_comes_back_whole() {
     );
     world.google("user.restore", &json!({ "user": users[1] }));
     world
-        .wait("all are synced", |status| is_settled(&world, status))
+        .wait("all are synced", |status| world.is_settled(status))
         .await;
 }
 
@@ -117,7 +102,7 @@ async fn bad_messages_alone_in_a_page_do_not_hold_up_the_feed() {
     let user = world.workspace.users()[0].to_string();
     world.start_daemon();
     world
-        .wait("the first sync", |status| is_settled(&world, status))
+        .wait("the first sync", |status| world.is_settled(status))
         .await;
     world.google(
         "fault.on",

@@ -2,7 +2,7 @@
 //! daemon left one behind, removed at the end.
 
 use super::{Daemon, routes};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::net::{UnixListener, UnixStream};
@@ -14,6 +14,9 @@ pub(crate) enum SocketError {
     /// A daemon answers there.
     #[error("another daemon answers at {0}")]
     InUse(PathBuf),
+    /// Something else stands there.
+    #[error("{0} exists and is no socket; it is left alone")]
+    NotASocket(PathBuf),
     /// The path cannot be a socket.
     #[error("the admin socket {path} cannot be made")]
     Io {
@@ -37,7 +40,11 @@ impl Listener {
             path: path.to_owned(),
             source,
         };
-        if path.exists() {
+        // Not followed: a link's target is not ours to remove.
+        if let Ok(found) = std::fs::symlink_metadata(path) {
+            if !found.file_type().is_socket() {
+                return Err(SocketError::NotASocket(path.to_owned()));
+            }
             if UnixStream::connect(path).await.is_ok() {
                 return Err(SocketError::InUse(path.to_owned()));
             }

@@ -1,59 +1,71 @@
-//! `nuncio check`: is the config file right? Nothing is contacted and nothing is changed.
+//! `nuncio check`: are the config file, the key and the plugins right? Nothing is contacted and
+//! nothing is changed.
 
 use super::{Common, print, say};
 use crate::exit::{CONFIG, Failure};
+use crate::{credentials, sinks};
 use clap::Args;
 use nuncio_config::Config;
 use serde_json::json;
 
-/// Check the config file: all errors at once.
+/// Check the config file, the key that it names and the plugins: all errors at once.
 #[derive(Args)]
 pub(super) struct Check {
-    /// As JSON: `{ok, errors: [{code, file, line, col, message, hint}]}`.
+    /// As JSON: `{ok, errors: [{code, message, hint, ..}]}`, with file, line and col where there
+    /// is a place.
     #[arg(long)]
     json: bool,
 }
 
 impl Check {
     pub(super) async fn run(self, common: &Common) -> Result<(), Failure> {
-        let problems = match Config::load(&common.config) {
-            Ok(config) => crate::sinks::check(&config).await.map(|()| config),
-            Err(errors) => {
-                return if self.json {
-                    print(&json!({ "ok": false, "errors": errors }).to_string())?;
-                    Err(Failure::new(
-                        CONFIG,
-                        format!("{} error(s)", errors.iter().len()),
-                    ))
-                } else {
-                    Err(Failure::new(CONFIG, errors.to_string()))
-                };
+        let config = match Config::load(&common.config) {
+            Ok(config) => config,
+            Err(errors) if self.json => {
+                let n_errors = errors.iter().len();
+                return self.refuse(&json!(errors), n_errors);
             }
+            Err(errors) => return Err(Failure::new(CONFIG, errors.to_string())),
         };
-        match problems {
-            Ok(config) => {
-                if self.json {
-                    return print(&json!({ "ok": true, "errors": [] }).to_string());
-                }
-                say(&format!(
-                    "{}: good ({} user(s), {} sink(s))",
-                    common.config.display(),
-                    config.users.len(),
-                    config.sinks.len()
-                ));
-                Ok(())
-            }
-            Err(problems) => {
-                if self.json {
-                    print(&json!({ "ok": false, "errors": problems }).to_string())?;
-                    return Err(Failure::new(CONFIG, format!("{} error(s)", problems.len())));
-                }
-                let text: Vec<String> = problems
-                    .iter()
-                    .map(|p| format!("error[{}]: {}\n  hint: {}", p.code, p.message, p.hint))
-                    .collect();
-                Err(Failure::new(CONFIG, text.join("\n\n")))
-            }
+        let source = &config.google.service_account_key;
+        let is_judged = credentials::is_reachable(source);
+        let mut problems = Vec::new();
+        if is_judged && let Err(problem) = credentials::read(&config.google) {
+            problems.push(problem);
         }
+        if let Err(of_sinks) = sinks::check(&config).await {
+            problems.extend(of_sinks);
+        }
+        if !problems.is_empty() && self.json {
+            return self.refuse(&json!(problems), problems.len());
+        }
+        if !problems.is_empty() {
+            let text: Vec<String> = problems
+                .iter()
+                .map(|p| format!("error[{}]: {}\n  hint: {}", p.code, p.message, p.hint))
+                .collect();
+            return Err(Failure::new(CONFIG, text.join("\n\n")));
+        }
+        if !is_judged {
+            say(&format!(
+                "note: {source} is handed over by systemd and was not looked at"
+            ));
+        }
+        if self.json {
+            return print(&json!({ "ok": true, "errors": [] }).to_string());
+        }
+        say(&format!(
+            "{}: good ({} user(s), {} sink(s))",
+            common.config.display(),
+            config.users.len(),
+            config.sinks.len()
+        ));
+        Ok(())
+    }
+
+    /// The errors as JSON, and the exit code.
+    fn refuse(&self, errors: &serde_json::Value, n_errors: usize) -> Result<(), Failure> {
+        print(&json!({ "ok": false, "errors": errors }).to_string())?;
+        Err(Failure::new(CONFIG, format!("{n_errors} error(s)")))
     }
 }

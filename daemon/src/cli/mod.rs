@@ -3,6 +3,7 @@
 mod check;
 mod client;
 mod deadletters;
+mod manual;
 mod run;
 mod status;
 mod user;
@@ -13,7 +14,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 /// Commands of the design that a later release brings.
-const NOT_BUILT: [&str; 17] = [
+const NOT_BUILT: [&str; 16] = [
     "plan",
     "reload",
     "setup",
@@ -30,7 +31,6 @@ const NOT_BUILT: [&str; 17] = [
     "backup",
     "restore",
     "schema",
-    "completions",
 ];
 
 /// Keeps a Google Workspace domain in sync and feeds sandboxed sinks.
@@ -96,6 +96,10 @@ enum Command {
     /// Records that a sink refused.
     #[command(subcommand)]
     Deadletters(deadletters::DeadLetters),
+    /// Print the completions of a shell.
+    Completions(manual::Completions),
+    /// Print the manual page.
+    Man(manual::Man),
     #[command(external_subcommand)]
     Other(Vec<String>),
 }
@@ -109,6 +113,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Status(status) => status.run(&common).await,
         Command::User(user) => user.run(&common).await,
         Command::Deadletters(letters) => letters.run(&common).await,
+        Command::Completions(completions) => completions.run(),
+        Command::Man(man) => man.run(),
         Command::Other(words) => Err(refuse(words.first().map_or("", String::as_str))),
     }
 }

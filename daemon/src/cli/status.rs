@@ -55,8 +55,14 @@ fn human(status: &Wire) -> String {
     lines.push("SINKS".to_owned());
     for sink in &status.sinks {
         lines.push(format!(
-            "  {}  {}  {} delivered, {} pending, {} dead letter(s)",
-            sink.name, sink.state, sink.delivered, sink.pending, sink.dead_letters
+            "  {}  {}  {} delivered{}, {} pending, {} dead letter(s)",
+            sink.name,
+            sink.state,
+            sink.delivered,
+            sink.rate
+                .map_or_else(String::new, |rate| format!(" ({rate:.1}/s)")),
+            sink.pending,
+            sink.dead_letters
         ));
         if let Some(error) = &sink.error {
             lines.push(format!("    {}: {}", error.code, untrusted(&error.message)));

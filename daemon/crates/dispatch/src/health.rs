@@ -1,5 +1,7 @@
 //! What a sink's delivery says of itself.
 
+use crate::Throughput;
+
 /// A sink's state, shown as a bare lower-case word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
@@ -32,6 +34,8 @@ pub struct Health {
     pub state: State,
     /// Code and reason of what does not work. The reason is untrusted text.
     pub error: Option<(String, String)>,
+    /// How fast it takes records; none before delivery began.
+    pub throughput: Option<Throughput>,
 }
 
 impl Default for Health {
@@ -39,6 +43,7 @@ impl Default for Health {
         Self {
             state: State::Starting,
             error: None,
+            throughput: None,
         }
     }
 }

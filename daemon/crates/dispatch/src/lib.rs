@@ -6,8 +6,10 @@ mod lanes;
 mod run;
 mod settle;
 mod sink;
+mod throughput;
 
 pub use health::{Health, State};
 pub use run::{Dispatch, Options, Wants};
 pub use settle::RetryPolicy;
 pub use sink::{Blobs, Sink};
+pub use throughput::Throughput;

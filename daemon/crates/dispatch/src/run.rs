@@ -3,7 +3,7 @@
 
 use crate::lanes::Lanes;
 use crate::settle::{Dead, RetryPolicy, Sent, Settlement, settle, settle_broken};
-use crate::{Health, Sink, State};
+use crate::{Health, Sink, State, Throughput};
 use nuncio_model::{CallError, Clock, FeedId, Outcome, Record, SinkName, StoreError, Wait};
 use nuncio_spool::{Ack, LaneAck, Rejected, Seq, SinkId, Spool};
 use std::sync::Arc;
@@ -117,6 +117,9 @@ impl Dispatch {
         self.health.send_modify(|health| {
             health.state = State::Running;
             health.error = None;
+            health
+                .throughput
+                .get_or_insert_with(|| Throughput::new(Instant::now()));
         });
         loop {
             self.lanes.wake(Instant::now());
@@ -361,7 +364,13 @@ impl Dispatch {
             }
         }
         if !ack.lanes.is_empty() {
+            let n_delivered = ack.lanes.iter().map(|lane| lane.n_delivered).sum();
             self.spool.ack(ack).await?;
+            self.health.send_modify(|health| {
+                if let Some(throughput) = &mut health.throughput {
+                    throughput.add(n_delivered, Instant::now());
+                }
+            });
         }
         for (feed, position, n_attempts, until) in moves {
             self.lanes.settled(feed, position, n_attempts, until);

@@ -127,8 +127,9 @@ pub enum Op {
         /// Bytes that the record refers to.
         blobs: Vec<Blob>,
     },
-    /// New labels of a known item. Nothing happens for an unknown item, an order that is not
-    /// newer, or an equal hash (then only the order moves).
+    /// New labels of a known item. Nothing happens for an unknown item, an older order, or an
+    /// equal hash (then only the order moves). At the same order, other labels correct what was
+    /// folded over a state with a gap.
     Labels {
         /// The item.
         item: ItemId,

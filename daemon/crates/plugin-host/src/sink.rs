@@ -58,7 +58,7 @@ pub struct Opened {
     pub problem: Option<CallError>,
 }
 
-/// Checks rights and settings as [`open`] does, and runs nothing.
+/// Checks rights, folders and settings as [`open`] does, and runs nothing.
 ///
 /// # Errors
 /// `PLG009` to `PLG011`: settings or rights are not right.
@@ -68,7 +68,21 @@ pub fn check(
     settings: &serde_json::Value,
     dirs: &[DirGrant],
 ) -> Result<Vec<Warning>, Error> {
-    let (_, warnings) = mounts(name, &plugin.info().rights, dirs)?;
+    let (mounts, warnings) = mounts(name, &plugin.info().rights, dirs)?;
+    for mount in &mounts {
+        // Only that it is there: who checks may have other rights than who runs.
+        let found = std::fs::metadata(&mount.host);
+        let found = found.and_then(|found| match found.is_dir() {
+            true => Ok(()),
+            false => Err(std::io::ErrorKind::NotADirectory.into()),
+        });
+        found.map_err(|source| Error::Dir {
+            sink: name.clone(),
+            guest: mount.guest.clone(),
+            host: mount.host.clone(),
+            source,
+        })?;
+    }
     let problems = settings::check(&plugin.info().settings_schema, settings);
     if problems.is_empty() {
         Ok(warnings)

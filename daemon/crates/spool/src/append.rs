@@ -404,7 +404,9 @@ impl FeedWriter<'_> {
         let Some(known) = self.known(item)? else {
             return Ok(OpResult::Unknown);
         };
-        if order <= known.order {
+        // At the same order, other labels are a correction: a change after a gap was folded over
+        // labels that had changed in the gap, and Google was asked.
+        if order < known.order || (order == known.order && hash == known.hash) {
             self.mark(item, &known)?;
             return Ok(OpResult::Stale);
         }

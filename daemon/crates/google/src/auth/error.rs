@@ -212,7 +212,7 @@ impl AuthError {
                     "there is no such user at Google; check the address in the config for spelling, renaming or deletion"
                 }
                 Refusal::NotPrimaryAddress => {
-                    "the address is an alias or an old name; name the user's primary address in the config"
+                    "the address is an alias or an old name: name the user's primary address in the config, or let nuncio find it by setting [google] admin and granting the scope https://www.googleapis.com/auth/admin.directory.user.readonly"
                 }
                 Refusal::Clock => "set this machine's clock (NTP)",
                 Refusal::BadSignature => {

@@ -62,8 +62,8 @@ impl Error {
     pub(super) fn code(&self) -> &'static str {
         match self {
             Error::Google(error) => error.code(),
-            Error::Store(StoreError::Full(_)) => "SPL001",
-            Error::Store(StoreError::Failed(_) | StoreError::Closed) => "SPL002",
+            Error::Store(StoreError::Full(_)) => "SPL010",
+            Error::Store(StoreError::Failed(_) | StoreError::Closed) => "SPL011",
             Error::UnknownUser { .. } => "SRC001",
             Error::OtherMailbox { .. } => "SRC002",
             Error::Unreadable { .. } => "SRC003",

@@ -169,12 +169,15 @@ impl MailFeed {
         match mailbox.gmail.message_minimal(&row.item).await {
             Ok(message) => {
                 let labels: LabelSet = message.label_ids.into_iter().collect();
+                // Read after the row's state, so at least as new, whatever the message's own
+                // historyId says.
+                let order = message.history_id.max(row.order);
                 // Out of scope or gone: the history tells it too, being newer than the baseline.
-                Ok(mailbox.scribe.scope.covers(&labels).then(|| {
-                    mailbox
-                        .scribe
-                        .relabel(row, message.history_id, labels, Origin::Resync)
-                }))
+                Ok(mailbox
+                    .scribe
+                    .scope
+                    .covers(&labels)
+                    .then(|| mailbox.scribe.relabel(row, order, labels, Origin::Resync)))
             }
             Err(error) if is_not_found(&error) => Ok(None),
             Err(error) => Err(error.into()),

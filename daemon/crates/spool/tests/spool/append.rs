@@ -24,7 +24,7 @@ async fn each_kind_of_step_has_its_result() {
                 upsert(1, 11, "one", &["INBOX"]),
                 upsert(1, 12, "uno", &["INBOX"]),
                 upsert(1, 12, "eins", &["INBOX"]),
-                relabel_op(1, 12, "eins", &[]),
+                relabel_op(1, 11, "eins", &[]),
                 relabel_op(1, 13, "eins", &["INBOX"]),
                 relabel_op(1, 14, "eins", &["UNREAD"]),
                 relabel_op(2, 14, "eins", &["UNREAD"]),
@@ -87,6 +87,26 @@ async fn each_kind_of_step_has_its_result() {
         given
     );
     assert!(records.iter().all(|record| record.record.lane == feed));
+}
+
+#[tokio::test]
+async fn labels_of_the_same_order_correct_what_was_folded_over_a_gap() {
+    let fixture = Fixture::new().await;
+    let feed = fixture.feed("ana").await.id;
+    fixture
+        .append(feed, vec![upsert(1, 10, "mail", &["INBOX"])])
+        .await;
+    // UNREAD came in a gap; the change after it is folded over labels without it.
+    let folded = vec![relabel_op(1, 20, "mail", &["INBOX", "STARRED"])];
+    fixture.append(feed, folded).await;
+    let read = vec![relabel_op(1, 20, "mail", &["INBOX", "STARRED", "UNREAD"])];
+    assert!(appended(
+        &fixture.append(feed, read.clone()).await.results[0]
+    ));
+    let again = fixture.append(feed, read).await.results;
+    assert_eq!(again, [OpResult::Stale], "the same labels change nothing");
+    let older = vec![relabel_op(1, 19, "mail", &["INBOX"])];
+    assert_eq!(fixture.append(feed, older).await.results, [OpResult::Stale]);
 }
 
 #[tokio::test]

@@ -148,7 +148,7 @@ impl Oracle {
         let Some(row) = self
             .index
             .get_mut(&(feed, item))
-            .filter(|row| row.order < order)
+            .filter(|row| row.order <= order)
         else {
             return false;
         };

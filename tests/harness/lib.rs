@@ -6,6 +6,7 @@ mod mailbox;
 mod process;
 mod sinks;
 mod soak;
+
 pub use kill::{Aim, Hit, Moment};
 pub use process::{foreign_key, hostile_guest, plugin};
 pub use sinks::{Differences, is_idle};
@@ -124,17 +125,6 @@ impl World {
             ));
         }
         std::fs::write(self.path("nuncio.toml"), text).expect("the config can be written");
-    }
-
-    /// Replaces a part of the config.
-    ///
-    /// # Panics
-    /// If it is not there.
-    pub fn edit_config(&self, from: &str, to: &str) {
-        let path = self.path("nuncio.toml");
-        let config = std::fs::read_to_string(&path).expect("the config can be read");
-        assert!(config.contains(from), "the config has no `{from}`");
-        std::fs::write(path, config.replace(from, to)).expect("the config can be written");
     }
 
     /// Adds lines to the end of the config.

@@ -193,23 +193,26 @@ impl World {
     /// Waits until [`World::is_settled`]; the status then.
     ///
     /// # Panics
-    /// After [`SETTLE_TIME`], with what the sinks hold otherwise than Google.
-    pub async fn settle(&self) -> Value {
-        self.settle_since(None).await
+    /// With the differences, if feeds and lanes come to rest with some or do not come to rest.
+    pub async fn wait_settled(&self) -> Value {
+        self.wait_settled_since(None).await
     }
 
-    /// As [`World::settle`], by [`World::differences_since`].
-    pub async fn settle_since(&self, since: Option<i64>) -> Value {
+    /// As [`World::wait_settled`], by [`World::differences_since`].
+    ///
+    /// # Panics
+    /// As it does.
+    pub async fn wait_settled_since(&self, since: Option<i64>) -> Value {
         let deadline = Instant::now() + SETTLE_TIME;
         loop {
-            let status = self.wait("all is live and delivered", is_idle).await;
-            let found = self.differences_since(since);
-            if found.is_empty() {
+            let status = self.status().unwrap_or_default();
+            let differences = self.differences_since(since);
+            if is_idle(&status) && differences.is_empty() {
                 return status;
             }
             assert!(
                 Instant::now() < deadline,
-                "the sinks do not come to the truth: {found}\nlog:\n{}",
+                "{differences}\nlast status: {status:#}\nlog:\n{}",
                 self.log_tail()
             );
             tokio::time::sleep(Duration::from_millis(100)).await;

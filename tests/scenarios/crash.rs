@@ -68,7 +68,7 @@ async fn kills_at_seeded_moments_under_churn_end_at_googles_truth() {
         assert!(*n > 0, "no kill cut a {moment:?}");
     }
     world.start_daemon();
-    world.settle().await;
+    world.wait_settled().await;
 }
 
 /// Changes mailboxes until told to stop.

@@ -82,7 +82,7 @@ async fn changes_in_the_middle_of_a_walk_arrive_before_its_end() {
         .await;
     assert_eq!(state(&status, &user), "walking", "{status:#}");
     faults_off(&world);
-    world.settle().await;
+    world.wait_settled().await;
     let origins: Vec<Value> = world
         .lines(&user)
         .iter()
@@ -100,7 +100,7 @@ async fn changes_in_the_middle_of_a_walk_arrive_before_its_end() {
 async fn label_changes_cost_no_get() {
     let (mut world, user) = one_user(60, 22).await;
     world.start_daemon();
-    world.settle().await;
+    world.wait_settled().await;
     let n_lines = world.lines(&user).len();
     world.forget_calls();
     let ids = world.ids(&user);
@@ -114,7 +114,7 @@ async fn label_changes_cost_no_get() {
         world.relabel(&user, id, &["UNREAD", label], &[]);
         world.relabel(&user, id, &["IMPORTANT"], &["UNREAD"]);
     }
-    world.settle().await;
+    world.wait_settled().await;
     assert_eq!(world.calls(&user, GET), 0, "gets for label changes");
     assert_eq!(world.calls(&user, LIST), 0, "listings for label changes");
     let lines = world.lines(&user).split_off(n_lines);
@@ -146,7 +146,7 @@ async fn a_walk_is_newest_first_and_goes_on_at_its_page_after_a_kill() {
     faults_off(&world);
     world.forget_calls();
     world.start_daemon();
-    world.settle().await;
+    world.wait_settled().await;
     let n_gets = world.calls(&user, GET);
     assert!(
         n_gets <= n_messages - done,
@@ -188,7 +188,7 @@ async fn a_walk_is_newest_first_and_goes_on_at_its_page_after_a_kill() {
 async fn a_kill_between_the_history_and_the_mail_that_it_tells_of_loses_nothing() {
     let (mut world, user) = one_user(20, 30).await;
     world.start_daemon();
-    world.settle().await;
+    world.wait_settled().await;
     slow_gets(&world, 60_000);
     world.forget_calls();
     world.insert(&user, "told-and-not-read");
@@ -198,7 +198,7 @@ async fn a_kill_between_the_history_and_the_mail_that_it_tells_of_loses_nothing(
     world.kill_daemon();
     faults_off(&world);
     world.start_daemon();
-    world.settle().await;
+    world.wait_settled().await;
 }
 
 /// The key of the first user's account, as status shows it.
@@ -210,16 +210,16 @@ fn account_key(status: &Value) -> &str {
 async fn an_account_keeps_the_key_of_its_first_connection() {
     let (mut world, user) = one_user(20, 35).await;
     world.start_daemon();
-    let status = world.settle().await;
+    let status = world.wait_settled().await;
     assert_eq!(account_key(&status), user, "no Directory, so the address");
     world.kill_daemon();
     let admin = world.workspace.admin_user();
-    world.edit_config("[sync]", &format!("admin = \"{admin}\"\n[sync]"));
+    world.change_config("[sync]", &format!("admin = \"{admin}\"\n[sync]"));
     let n_lines = world.lines(&user).len();
     world.forget_calls();
     world.start_daemon();
     world.insert(&user, "later");
-    let status = world.settle().await;
+    let status = world.wait_settled().await;
     assert_eq!(account_key(&status), user, "the Directory changes no key");
     assert_eq!(world.calls(&user, GET), 1);
     assert_eq!(world.lines(&user).len(), n_lines + 1);
@@ -232,13 +232,13 @@ async fn an_alias_as_account_is_the_mailbox_of_its_user() {
     let user_at_google = &users["users"][0];
     let alias = user_at_google["aliases"][0].as_str().unwrap();
     let admin = world.workspace.admin_user();
-    world.edit_config("[sync]", &format!("admin = \"{admin}\"\n[sync]"));
-    world.edit_config(
+    world.change_config("[sync]", &format!("admin = \"{admin}\"\n[sync]"));
+    world.change_config(
         &format!("email = \"{user}\""),
         &format!("email = \"{user}\"\naliases = [\"{alias}\"]\naccounts = [\"{alias}\"]"),
     );
     world.start_daemon();
-    let status = world.settle().await;
+    let status = world.wait_settled().await;
     assert_eq!(account_key(&status), text(user_at_google, "id"));
     let lines = world.lines(&user);
     assert!(lines.iter().all(|line| line["account"] == user.as_str()));
@@ -249,7 +249,7 @@ async fn a_floor_stays_where_the_first_walk_put_it() {
     const HOUR: i64 = 60 * 60 * 1_000;
     const DAY: i64 = 24 * HOUR;
     let (mut world, user) = one_user(0, 24).await;
-    world.edit_config("since = \"all\"", "since = \"30d\"");
+    world.change_config("since = \"all\"", "since = \"30d\"");
     let floor = now_ms() - 30 * DAY;
     let insert = |subject: &str, date: i64| {
         world.insert_with(&user, subject, json!({ "internalDate": date }));
@@ -259,18 +259,18 @@ async fn a_floor_stays_where_the_first_walk_put_it() {
     insert("above", floor + HOUR);
     insert("far-above", floor + 20 * DAY);
     world.start_daemon();
-    world.settle_since(Some(floor)).await;
+    world.wait_settled_since(Some(floor)).await;
     // Live too: an old mail that is imported today does not belong.
     let insert = |subject: &str, date: i64| {
         world.insert_with(&user, subject, json!({ "internalDate": date }));
     };
     insert("imported", floor - DAY);
     insert("new", floor + 30 * DAY);
-    world.settle_since(Some(floor)).await;
+    world.wait_settled_since(Some(floor)).await;
     assert_eq!(keys(&world.lines(&user)).len(), 3);
 
     world.kill_daemon();
-    world.edit_config("since = \"30d\"", "since = \"90d\"");
+    world.change_config("since = \"30d\"", "since = \"90d\"");
     world.forget_calls();
     world.start_daemon();
     world.wait("the start", is_idle).await;
@@ -281,7 +281,7 @@ async fn a_floor_stays_where_the_first_walk_put_it() {
             is_idle(status) && world.calls(&user, LIST) > 1
         })
         .await;
-    world.settle_since(Some(floor)).await;
+    world.wait_settled_since(Some(floor)).await;
     assert_eq!(keys(&world.lines(&user)).len(), 3);
 }
 
@@ -289,7 +289,7 @@ async fn a_floor_stays_where_the_first_walk_put_it() {
 async fn a_message_that_always_fails_is_a_failed_item_until_it_heals() {
     let (mut world, user) = one_user(30, 25).await;
     world.start_daemon();
-    world.settle().await;
+    world.wait_settled().await;
     world.kill_daemon();
     let faults = [
         json!({ "status": 500 }),
@@ -324,7 +324,7 @@ async fn a_message_that_always_fails_is_a_failed_item_until_it_heals() {
     let status = world.wait("the restart", is_idle).await;
     assert_eq!(status["failed_items"], 2, "a restart forgets none");
     faults_off(&world);
-    let status = world.settle().await;
+    let status = world.wait_settled().await;
     assert_eq!(status["failed_items"], 0);
 }
 
@@ -350,7 +350,7 @@ async fn a_rate_limit_never_makes_a_failed_item() {
     let error = &status["users"][0]["accounts"][0]["feeds"][0]["error"];
     assert_eq!(error["code"], "GGL001", "{error}");
     faults_off(&world);
-    let status = world.settle().await;
+    let status = world.wait_settled().await;
     assert_eq!(status["failed_items"], 0);
     let stats = world.google("stats", &json!({}));
     let refused = |what: &str| stats["refusals"][&user][format!("{GET} {what}")].as_u64();
@@ -365,7 +365,7 @@ async fn a_restored_user_reads_only_what_changed_meanwhile() {
     let mut world = World::start(2, 100, 27).await;
     world.configure();
     world.start_daemon();
-    world.settle().await;
+    world.wait_settled().await;
     let users = world.users();
     let (away, other) = (&users[1], &users[0]);
     world.google("user.suspend", &json!({ "user": away }));
@@ -389,7 +389,7 @@ async fn a_restored_user_reads_only_what_changed_meanwhile() {
         })
         .await;
     world.google("user.restore", &json!({ "user": away }));
-    let status = world.settle().await;
+    let status = world.wait_settled().await;
     assert_eq!(status["failed_items"], 0);
     assert_eq!(world.lines(away).len(), n_lines + 5);
     assert_eq!(world.calls(away, LIST), 0);
@@ -407,7 +407,7 @@ async fn a_removed_users_records_stay_and_coming_back_refetches_nothing() {
     let mut world = World::start(2, 100, 28).await;
     world.configure();
     world.start_daemon();
-    world.settle().await;
+    world.wait_settled().await;
     let users = world.users();
     let (away, other) = (users[1].clone(), users[0].clone());
     let lines = world.lines(&away);
@@ -434,7 +434,7 @@ async fn a_removed_users_records_stay_and_coming_back_refetches_nothing() {
     world.delete(&away, &ids[1]);
     world.configure();
     world.start_daemon();
-    world.settle().await;
+    world.wait_settled().await;
     assert_eq!(world.calls(&away, GET), 1, "the new mail");
     assert_eq!(world.calls(&away, LIST), 0);
     assert_eq!(world.lines(&away).len(), lines.len() + 3);
@@ -470,7 +470,7 @@ async fn every_mail_of_the_corpora_is_archived_byte_for_byte_and_becomes_a_recor
     .await;
     world.configure();
     world.start_daemon();
-    let status = world.settle().await;
+    let status = world.wait_settled().await;
     assert_eq!(status["failed_items"], 0);
     let mut notes: BTreeMap<String, Value> = BTreeMap::new();
     for user in world.users() {

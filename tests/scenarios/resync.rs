@@ -35,7 +35,7 @@ fn changes(world: &World, user: &str, from: usize) -> BTreeMap<String, Vec<Value
 async fn an_expired_history_finds_just_what_changed_in_the_gap() {
     let (mut world, user) = one_user(700, 31).await;
     world.start_daemon();
-    world.settle().await;
+    world.wait_settled().await;
     world.kill_daemon();
     let n_lines = world.lines(&user).len();
     let ids = world.ids(&user);
@@ -64,7 +64,7 @@ async fn an_expired_history_finds_just_what_changed_in_the_gap() {
     world.google("history.expire", &json!({ "user": user }));
     world.forget_calls();
     world.start_daemon();
-    world.settle().await;
+    world.wait_settled().await;
     assert_eq!(changes(&world, &user, n_lines), wanted);
     let n_gets = world.calls(&user, GET);
     assert!(
@@ -82,7 +82,7 @@ async fn an_expired_history_finds_just_what_changed_in_the_gap() {
             is_idle(status) && world.calls(&user, LIST) > 2
         })
         .await;
-    world.settle().await;
+    world.wait_settled().await;
     assert_eq!(world.lines(&user).len(), n_lines);
     assert_eq!(world.calls(&user, GET), 0);
 }
@@ -93,7 +93,7 @@ async fn an_expired_history_finds_just_what_changed_in_the_gap() {
 async fn a_history_that_starts_over_loses_no_change() {
     let (mut world, user) = one_user(60, 34).await;
     world.start_daemon();
-    world.settle().await;
+    world.wait_settled().await;
     world.kill_daemon();
     let n_lines = world.lines(&user).len();
     let ids = world.ids(&user);
@@ -108,12 +108,12 @@ async fn a_history_that_starts_over_loses_no_change() {
     want(&world.insert(&user, "gap"), "created", "resync");
     world.google("history.restart", &json!({ "user": user }));
     world.start_daemon();
-    world.settle().await;
+    world.wait_settled().await;
     world.relabel(&user, &ids[2], &["STARRED", "IMPORTANT"], &["INBOX"]);
     want(&ids[2], "labels", "live");
     world.delete(&user, &ids[3]);
     want(&ids[3], "deleted", "live");
-    world.settle().await;
+    world.wait_settled().await;
     assert_eq!(changes(&world, &user, n_lines), wanted);
 }
 
@@ -139,7 +139,7 @@ async fn mass_deletions_in_a_gap_are_held_until_accepted() {
     let (mut world, user) = one_user(0, 32).await;
     fill(&world, &user, 1_500);
     world.start_daemon();
-    world.settle().await;
+    world.wait_settled().await;
     let (code, _, said) = world.run(&["user", "resync", &user, "--accept-deletes"]);
     assert_eq!(code, 1, "nothing is held yet");
     assert!(said.contains("no resync of this user waits"), "{said}");
@@ -173,7 +173,7 @@ async fn mass_deletions_in_a_gap_are_held_until_accepted() {
 
     let (code, _, said) = world.run(&["user", "resync", &user, "--accept-deletes"]);
     assert_eq!(code, 0, "{said}");
-    world.settle().await;
+    world.wait_settled().await;
     let deleted: BTreeSet<String> = changes(&world, &user, n_lines).into_keys().collect();
     assert_eq!(deleted, &gone | &BTreeSet::from([new]));
 }
@@ -188,7 +188,7 @@ async fn fewer_deletions_and_those_of_the_history_are_not_held() {
     fill(&world, small, 1_500);
     fill(&world, large, 3_400);
     world.start_daemon();
-    world.settle().await;
+    world.wait_settled().await;
     world.kill_daemon();
     delete_oldest(&world, small, 1_000);
     delete_oldest(&world, large, 1_010);

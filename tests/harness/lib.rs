@@ -2,10 +2,11 @@
 //! temporary folder, asks both, and waits on states. What is to be true is in the scenarios.
 
 mod kill;
-
+mod mailbox;
 mod process;
 mod sinks;
 mod soak;
+
 pub use kill::{Aim, Hit, Moment};
 pub use process::{foreign_key, hostile_guest, plugin};
 pub use sinks::{Differences, is_idle};
@@ -101,6 +102,11 @@ impl World {
 
     /// Writes a config for all users with the sinks `archive` and `jsonl`.
     pub fn configure(&self) {
+        self.configure_for(&self.users());
+    }
+
+    /// As [`World::configure`], for these users only.
+    pub fn configure_for(&self, users: &[String]) {
         let mut text = format!(
             "[google]\nservice_account_key = \"file:{}\"\nendpoint = \"{}\"\n\
              [sync]\nsince = \"all\"\npoll_interval = \"200ms\"\n[plugins]\ndir = \"{}\"\n",
@@ -108,7 +114,7 @@ impl World {
             self.workspace.base(),
             plugins().display(),
         );
-        for user in self.workspace.users() {
+        for user in users {
             text.push_str(&format!("[[users]]\nemail = \"{user}\"\n"));
         }
         for sink in ["archive", "jsonl"] {

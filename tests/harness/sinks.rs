@@ -190,17 +190,25 @@ impl World {
         is_idle(status) && self.differences().is_empty()
     }
 
-    /// Waits until [`World::is_settled`].
+    /// Waits until [`World::is_settled`]; the status then.
     ///
     /// # Panics
     /// With the differences, if feeds and lanes come to rest with some or do not come to rest.
-    pub async fn wait_settled(&self) {
+    pub async fn wait_settled(&self) -> Value {
+        self.wait_settled_since(None).await
+    }
+
+    /// As [`World::wait_settled`], by [`World::differences_since`].
+    ///
+    /// # Panics
+    /// As it does.
+    pub async fn wait_settled_since(&self, since: Option<i64>) -> Value {
         let deadline = Instant::now() + SETTLE_TIME;
         loop {
             let status = self.status().unwrap_or_default();
-            let differences = self.differences();
+            let differences = self.differences_since(since);
             if is_idle(&status) && differences.is_empty() {
-                return;
+                return status;
             }
             assert!(
                 Instant::now() < deadline,

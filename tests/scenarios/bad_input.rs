@@ -440,10 +440,10 @@ async fn bad_plugins_are_named_by_check_and_fail_alone_in_a_run() {
         "[sinks.right]\nplugin = \"{}\"\n",
         plugin("jsonl").display()
     ));
-    world.append_config(&format!(
+    world.append_config(
         "[sinks.folder]\nplugin = \"jsonl.wasm\"\n[sinks.folder.grants]\n\
-         dirs = [{{ guest = \"/out\", host = \"/nowhere/out\", mode = \"rw\" }}]\n"
-    ));
+         dirs = [{ guest = \"/out\", host = \"/nowhere/out\", mode = \"rw\" }]\n",
+    );
 
     let (exit, _, said) = world.run(&["check"]);
     assert_eq!(exit, 78, "{said}");

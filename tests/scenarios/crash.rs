@@ -72,6 +72,10 @@ async fn kills_at_seeded_moments_under_churn_end_at_googles_truth() {
 }
 
 /// Changes mailboxes until told to stop.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is a pace, nothing is waited for"
+)]
 fn churn(world: &World, users: &[String], seed: u64, over: &AtomicBool) {
     let mut random = fastrand::Rng::with_seed(seed);
     while !over.load(Ordering::Relaxed) {

@@ -4,7 +4,9 @@
 
 mod bad_input;
 mod crash;
+mod feed;
 mod operating;
+mod resync;
 mod secrecy;
 
 use nuncio_tests::World;

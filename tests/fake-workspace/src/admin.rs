@@ -104,6 +104,10 @@ pub(crate) fn run(workspace: &Workspace, operation: &str, input: &Value) -> Resu
             let start = workspace.mailbox(user(workspace, input)?).expire_history();
             Ok(json!({ "startHistoryId": start.to_string() }))
         }
+        "history.restart" => {
+            let position = workspace.mailbox(user(workspace, input)?).restart_history();
+            Ok(json!({ "historyId": position.to_string() }))
+        }
         "users" => Ok(users::list(workspace)),
         "fault.on" => {
             let number = workspace.faults().add(input).map_err(Error::Failed)?;

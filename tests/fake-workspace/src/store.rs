@@ -8,6 +8,9 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+/// Where a change log begins that was started over.
+const FIRST_HISTORY_ID: u64 = 100;
+
 /// Labels that every mailbox has; their ids are their names.
 pub(crate) const SYSTEM_LABELS: [&str; 14] = [
     "CHAT",
@@ -487,6 +490,18 @@ impl Mailbox {
         self.history_id = self.next_history_id();
         self.forget_history_before(self.history_id);
         self.history_floor
+    }
+
+    /// The change log starts over at a low id, as in a mailbox that was made anew and got its old
+    /// mail back: every id that was ever given out lies above it. Returns the new position.
+    pub(crate) fn restart_history(&mut self) -> u64 {
+        self.history_id = FIRST_HISTORY_ID;
+        self.forget_history_before(FIRST_HISTORY_ID);
+        self.log.clear();
+        for message in self.messages.values_mut() {
+            message.history_id = FIRST_HISTORY_ID;
+        }
+        self.history_id
     }
 
     pub(crate) fn forget_history_before(&mut self, floor: u64) {

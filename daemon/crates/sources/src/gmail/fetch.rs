@@ -14,8 +14,27 @@ const MAX_BATCH_BYTES: usize = 16 * 1024 * 1024;
 /// So many failures without one success mean that the mailbox has a problem, not the message.
 const N_ROW: usize = 3;
 
-/// After so many faults of the feed in a row, failures are taken as the messages' own.
+/// After so many fetches in a row that got nowhere, failures are taken as the messages' own.
 const N_PATIENT: u32 = 5;
+
+/// Whose fault a connection is that breaks off or stands still.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Blame {
+    /// The network's, as nearly always: the feed waits.
+    Network,
+    /// Perhaps the message's: one whose answer always breaks off must not hold up the others.
+    Message,
+}
+
+impl Blame {
+    /// By how often in a row nothing was got, and whether these messages have failed before.
+    pub(crate) fn new(judged: Judged, n_halts: u32) -> Self {
+        match judged {
+            Judged::Together if n_halts < N_PATIENT => Self::Network,
+            Judged::Together | Judged::OneByOne => Self::Message,
+        }
+    }
+}
 
 /// What became of one message.
 pub(crate) enum Fetched {
@@ -36,7 +55,7 @@ pub(crate) struct Batch {
 }
 
 /// Fetches `ids` in order until all are there, memory is used up, or the mailbox as a whole fails.
-pub(crate) async fn fetch(gmail: &Gmail, ids: &[ItemId]) -> Batch {
+pub(crate) async fn fetch(gmail: &Gmail, ids: &[ItemId], blame: Blame) -> Batch {
     let mut batch = Batch {
         fetched: Vec::with_capacity(ids.len()),
         halted: None,
@@ -59,18 +78,30 @@ pub(crate) async fn fetch(gmail: &Gmail, ids: &[ItemId]) -> Batch {
             }
             Err(error) if is_not_found(&error) => Fetched::Gone,
             Err(error) if is_of_one_message(&error) => Fetched::Failed(error),
+            Err(error) if blame == Blame::Message && is_cut_off(&error) => Fetched::Failed(error),
             Err(error) => {
                 batch.halted = Some(error);
                 break;
             }
         };
         batch.fetched.push((id, fetched));
-        if n_bytes > MAX_BATCH_BYTES {
+        if n_bytes > MAX_BATCH_BYTES || (blame == Blame::Message && batch.is_row()) {
             break;
         }
     }
     drop(calls);
+    if batch.is_cut_off()
+        && let Err(error) = gmail.profile().await
+    {
+        batch.fetched.clear();
+        batch.halted = Some(error);
+    }
     batch
+}
+
+/// There was no answer at all.
+fn is_cut_off(error: &Error) -> bool {
+    matches!(error, Error::Network { .. } | Error::Timeout { .. })
 }
 
 /// A message's own trouble: Google answered, but not with the message, and waiting for a rate
@@ -114,23 +145,36 @@ pub(crate) enum Judged {
 }
 
 impl Batch {
-    /// Several failures without a success are a state of the feed, so none of them becomes a
-    /// failed item: a suspended user's mails are listed, yet each get is refused. A refusal of
-    /// the user is always taken so; a fault of Google's only for a while, since it may as well
-    /// be that all of these messages are bad; a refusal of the request itself never.
-    pub(crate) fn halt_on_a_row(&mut self, n_faults: u32) {
-        let failed: Vec<&Error> = self
-            .fetched
+    fn failed(&self) -> Vec<&Error> {
+        self.fetched
             .iter()
             .filter_map(|(_, fetched)| match fetched {
                 Fetched::Failed(error) => Some(error),
                 Fetched::Message(_) | Fetched::Gone => None,
             })
-            .collect();
-        let is_row = failed.len() >= N_ROW && failed.len() == self.fetched.len();
-        let is_state = failed.iter().any(|error| match error.next() {
+            .collect()
+    }
+
+    /// Several failures and nothing else.
+    fn is_row(&self) -> bool {
+        self.fetched.len() >= N_ROW && self.failed().len() == self.fetched.len()
+    }
+
+    /// Nothing but failures, some of them without an answer: the network may be down after all.
+    fn is_cut_off(&self) -> bool {
+        let failed = self.failed();
+        failed.len() == self.fetched.len() && failed.into_iter().any(is_cut_off)
+    }
+
+    /// Several failures without a success are a state of the feed, so none of them becomes a
+    /// failed item: a suspended user's mails are listed, yet each get is refused. A refusal of
+    /// the user is always taken so; a fault of Google's only for a while, since it may as well
+    /// be that all of these messages are bad; a refusal of the request itself never.
+    pub(crate) fn halt_on_a_row(&mut self, n_halts: u32) {
+        let is_row = self.is_row();
+        let is_state = self.failed().iter().any(|error| match error.next() {
             Next::Reauthorize => true,
-            Next::Backoff => n_faults < N_PATIENT,
+            Next::Backoff => n_halts < N_PATIENT,
             Next::Reject | Next::RetryAfter(_) | Next::Resync | Next::Stop => false,
         });
         if self.halted.is_some() || !is_row || !is_state {

@@ -1,7 +1,7 @@
 //! The live position: reads Gmail's history page by page and appends what follows from it
 //! together with the position, so that neither is ever there without the other.
 
-use super::fetch::{Fetched, Judged, fetch};
+use super::fetch::{Blame, Fetched, Judged, fetch};
 use super::fold::{Event, Step, What, fold};
 use super::{Error, MailFeed, Mailbox, label_names};
 use nuncio_google::HistoryPage;
@@ -62,12 +62,12 @@ impl MailFeed {
             Err(error) => return Err(error.into()),
         };
         if page.history_id.is_some_and(|newest| newest < cursor) {
-            // The mailbox is another one than that which gave us the position, and so are the
-            // orders in the index.
-            let reason = Some("the mailbox's history went back");
-            let ops = vec![Op::ForgetOrders];
-            self.begin_walk_with(mailbox, Origin::Resync, reason, ops)
-                .await?;
+            self.begin_walk(
+                mailbox,
+                Origin::Resync,
+                Some("the mailbox's history went back"),
+            )
+            .await?;
             return Ok(true);
         }
         let unreadable: Option<Vec<ItemId>> = page.bad.iter().map(|bad| bad.id.clone()).collect();
@@ -195,11 +195,16 @@ impl MailFeed {
         origin: Origin,
         judged: Judged,
     ) -> Result<(Vec<Op>, usize), Error> {
-        let mut batch = fetch(&mailbox.gmail, wanted).await;
+        let blame = Blame::new(judged, mailbox.n_halts);
+        let mut batch = fetch(&mailbox.gmail, wanted, blame).await;
         if judged == Judged::Together {
-            batch.halt_on_a_row(self.n_faults);
+            batch.halt_on_a_row(mailbox.n_halts);
         }
         let n_done = batch.fetched.len();
+        mailbox.n_halts = match n_done {
+            0 => mailbox.n_halts.saturating_add(1),
+            _ => 0,
+        };
         if n_done == 0 {
             return match batch.halted {
                 Some(error) => Err(error.into()),

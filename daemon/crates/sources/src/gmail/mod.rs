@@ -135,6 +135,8 @@ struct Mailbox {
     seen_labels: Option<resync::SeenLabels>,
     /// When failed items were last looked for.
     failures_at: Instant,
+    /// Fetches in a row that got no message.
+    n_halts: u32,
 }
 
 /// What a step left to do.
@@ -304,6 +306,7 @@ impl MailFeed {
             listed: walk::Listed::default(),
             seen_labels: None,
             failures_at: Instant::now(),
+            n_halts: 0,
         };
         if mailbox.feed.cursor.is_none() {
             self.begin_walk(&mut mailbox, Origin::Backfill, None)

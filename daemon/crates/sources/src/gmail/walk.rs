@@ -37,25 +37,26 @@ impl MailFeed {
     ///
     /// For a first walk and for a lost position alike: all changes from here on come through the
     /// history, all before it through the listing.
+    ///
+    /// A position below the stored one means that the mailbox is another one than that which gave
+    /// us the position (Google then also refuses ours as too old): the orders in the index are not
+    /// its own, and would make all that it tells look stale.
     pub(super) async fn begin_walk(
         &mut self,
         mailbox: &mut Mailbox,
         origin: Origin,
         reason: Option<&str>,
     ) -> Result<(), Error> {
-        self.begin_walk_with(mailbox, origin, reason, Vec::new())
-            .await
-    }
-
-    /// As [`MailFeed::begin_walk`], with steps in the same transaction.
-    pub(super) async fn begin_walk_with(
-        &mut self,
-        mailbox: &mut Mailbox,
-        origin: Origin,
-        reason: Option<&str>,
-        ops: Vec<Op>,
-    ) -> Result<(), Error> {
         let profile = mailbox.gmail.profile().await?;
+        let stored = mailbox.feed.cursor.as_ref();
+        let went_back = stored
+            .and_then(|cursor| cursor.0.parse::<u64>().ok())
+            .is_some_and(|stored| profile.history_id < stored);
+        let ops = if went_back {
+            vec![Op::ForgetOrders]
+        } else {
+            Vec::new()
+        };
         let generation = self.store.next_generation(mailbox.feed.id).await?;
         let walk = Walk {
             origin,

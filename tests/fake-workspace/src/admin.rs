@@ -127,10 +127,7 @@ pub(crate) fn run(workspace: &Workspace, operation: &str, input: &Value) -> Resu
             }
             Ok(stats)
         }
-        _ if operation.starts_with("drive.") => drive::admin::run(workspace, operation, input),
-        "truth" if input["source"] == "drive" => drive::admin::truth(workspace, input),
-        "churn" if input["source"] == "drive" => drive::admin::churn(workspace, input),
-        "truth" => truth(workspace, input),
+        "truth" | "churn" => of_source(workspace, operation, input),
         "rate" => set_rate(
             workspace,
             input["per_second"]
@@ -138,41 +135,51 @@ pub(crate) fn run(workspace: &Workspace, operation: &str, input: &Value) -> Resu
                 .ok_or_else(|| failed("`per_second` is missing"))?,
         ),
         "stop_rate" => set_rate(workspace, 0.0),
-        "churn" => {
-            let index = user(workspace, input)?;
-            let rounds = input["rounds"].as_u64().unwrap_or(100);
-            if rounds > MAX_ROUNDS {
-                return Err(failed(format!("at most {MAX_ROUNDS} rounds")));
-            }
-            let seed = input["seed"].as_u64().unwrap_or(1);
-            let wanted = |source: &str| match input["sources"].as_array() {
-                None => source == "gmail",
-                Some(sources) => sources.iter().any(|own| own == source),
-            };
-            let mut counts = json!({});
-            if wanted("gmail") {
-                counts = json!(activity::churn(workspace, index, seed, rounds));
-            }
-            if wanted("calendar") {
-                counts["calendar"] = json!(calendar::activity::churn(
-                    workspace, index, "primary", seed, rounds
-                ));
-            }
-            Ok(json!({
-                "counts": counts,
-                "historyId": workspace.mailbox(index).history_id().to_string(),
-            }))
-        }
         _ if operation.starts_with("gmail.") => gmail::admin::run(workspace, operation, input),
         _ if operation.starts_with("calendar.") => {
             calendar::admin::run(workspace, operation, input)
         }
+        _ if operation.starts_with("drive.") => drive::admin::run(workspace, operation, input),
         _ if operation.starts_with("pubsub.") => pubsub::admin(workspace, operation, input),
         _ => users::run(workspace, operation, input)
             .or_else(|| oauth::admin::run(workspace, operation, input))
             .or_else(|| quota::admin::run(workspace, operation, input))
             .unwrap_or_else(|| Err(Error::Unknown(operation.to_owned()))),
     }
+}
+
+/// `truth` and `churn` of the API that `source` names, of mail if none is named.
+fn of_source(workspace: &Workspace, operation: &str, input: &Value) -> Result<Value, Error> {
+    let source = match &input["source"] {
+        Value::Null => "gmail",
+        _ => text(input, "source")?,
+    };
+    match (operation, source) {
+        ("truth", "gmail") => truth(workspace, input),
+        (_, "gmail") => churn(workspace, input),
+        (_, "calendar") => calendar::admin::run(workspace, &format!("calendar.{operation}"), input),
+        (_, "drive") => drive::admin::run(workspace, &format!("drive.{operation}"), input),
+        _ => Err(failed(format!("no such source: {source}"))),
+    }
+}
+
+fn churn(workspace: &Workspace, input: &Value) -> Result<Value, Error> {
+    let index = user(workspace, input)?;
+    let (seed, rounds) = burst(input)?;
+    let counts = activity::churn(workspace, index, seed, rounds);
+    Ok(json!({
+        "counts": counts,
+        "historyId": workspace.mailbox(index).history_id().to_string(),
+    }))
+}
+
+/// Seed and number of changes of a burst.
+pub(crate) fn burst(input: &Value) -> Result<(u64, u64), Error> {
+    let rounds = input["rounds"].as_u64().unwrap_or(100);
+    if rounds > MAX_ROUNDS {
+        return Err(failed(format!("at most {MAX_ROUNDS} rounds")));
+    }
+    Ok((input["seed"].as_u64().unwrap_or(1), rounds))
 }
 
 /// The string member `name`.
@@ -358,6 +365,5 @@ fn truth(workspace: &Workspace, input: &Value) -> Result<Value, Error> {
             message["sha256"] = json!(hex(&Sha256::digest(&raw)));
         }
     }
-    answer["calendars"] = calendar::admin::truth(workspace, index)?;
     Ok(answer)
 }

@@ -6,6 +6,7 @@
 use crate::admin::{Error, failed, text, user};
 use crate::store::Mailbox;
 use crate::workspace::{AccountState, User, UserIndex, Workspace};
+use crate::{calendar, drive};
 use serde_json::{Value, json};
 
 /// Does one operation; `None` if the name is not one of these.
@@ -168,7 +169,8 @@ fn rename(workspace: &Workspace, input: &Value) -> Result<Value, Error> {
     Ok(answer)
 }
 
-/// Deletes the account, if it is still there, and makes another of the same address: new id, empty mailbox.
+/// Deletes the account, if it is still there, and makes another of the same address: new id, nothing in mailbox,
+/// calendars and Drive.
 fn recreate(workspace: &Workspace, input: &Value) -> Result<Value, Error> {
     let index = match user(workspace, input) {
         Ok(index) => index,
@@ -192,6 +194,8 @@ fn recreate(workspace: &Workspace, input: &Value) -> Result<Value, Error> {
     workspace.tokens().expire(Some(index));
     let rng = fastrand::Rng::with_seed(now.unsigned_abs() ^ index.0 as u64);
     *workspace.mailbox(index) = Mailbox::new(rng, std::collections::BTreeMap::new());
+    calendar::admin::start_over(workspace, index)?;
+    drive::admin::start_over(workspace, index);
     Ok(answer)
 }
 

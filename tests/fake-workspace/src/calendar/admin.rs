@@ -7,7 +7,7 @@ use super::list::Listing;
 use super::schema;
 use super::store::{Expiry, Key, Role};
 use super::write::Edit;
-use crate::admin::{Error, failed, text, user};
+use crate::admin::{Error, burst, failed, text, user};
 use crate::call::Query;
 use crate::workspace::{UserIndex, Workspace};
 use serde_json::{Map, Value, json};
@@ -17,9 +17,6 @@ const OPTIONS: Options = Options {
     conference: true,
     attachments: true,
 };
-/// Most changes of one burst.
-const MAX_ROUNDS: u64 = 100_000;
-
 /// Does one operation whose name begins with `calendar.`.
 pub(crate) fn run(workspace: &Workspace, operation: &str, input: &Value) -> Result<Value, Error> {
     let known = [
@@ -36,12 +33,16 @@ pub(crate) fn run(workspace: &Workspace, operation: &str, input: &Value) -> Resu
         "subscribe",
         "unsubscribe",
         "churn",
+        "truth",
     ];
     let name = operation
         .strip_prefix("calendar.")
         .filter(|name| known.contains(name));
     let name = name.ok_or_else(|| Error::Unknown(operation.to_owned()))?;
     let user = user(workspace, input)?;
+    if name == "truth" {
+        return truth(workspace, user);
+    }
     let mut desk = Desk::new(workspace, user);
     let calendar = input["calendarId"].as_str().unwrap_or("primary");
     match name {
@@ -104,11 +105,7 @@ pub(crate) fn run(workspace: &Workspace, operation: &str, input: &Value) -> Resu
         }
         _ => {
             drop(desk);
-            let rounds = input["rounds"].as_u64().unwrap_or(100);
-            if rounds > MAX_ROUNDS {
-                return Err(failed(format!("at most {MAX_ROUNDS} rounds")));
-            }
-            let seed = input["seed"].as_u64().unwrap_or(1);
+            let (seed, rounds) = burst(input)?;
             let counts = activity::churn(workspace, user, calendar, seed, rounds);
             Ok(json!({ "counts": counts }))
         }
@@ -168,7 +165,7 @@ fn expire(desk: &mut Desk<'_>, input: &Value) -> Result<Value, Error> {
 }
 
 /// What a fresh full listing of each calendar on the user's list would give.
-pub(crate) fn truth(workspace: &Workspace, user: UserIndex) -> Result<Value, Error> {
+fn truth(workspace: &Workspace, user: UserIndex) -> Result<Value, Error> {
     let desk = Desk::new(workspace, user);
     let list = desk.store.lists.get(&user.0).cloned().unwrap_or_default();
     let mut calendars = Vec::new();
@@ -198,5 +195,35 @@ pub(crate) fn truth(workspace: &Workspace, user: UserIndex) -> Result<Value, Err
         calendar["cancelled"] = json!(holes);
         calendars.push(calendar);
     }
-    Ok(json!(calendars))
+    Ok(json!({ "calendars": calendars }))
+}
+
+/// Takes away the calendars of an account that is made anew: an empty primary calendar, a list with nothing else of
+/// the old one's, and no sync token of before works on them.
+pub(crate) fn start_over(workspace: &Workspace, user: UserIndex) -> Result<(), Error> {
+    let mut desk = Desk::new(workspace, user);
+    let owned: Vec<String> = desk
+        .store
+        .calendars
+        .iter()
+        .filter(|(_, calendar)| calendar.owner == Some(user) && !calendar.deleted)
+        .filter_map(|(key, _)| match key {
+            Key::Named(id) => Some(id.clone()),
+            Key::Primary(_) => None,
+        })
+        .collect();
+    for id in owned {
+        desk.delete_calendar(&id)?;
+    }
+    let expiry = Expiry {
+        serial: desk.store.last_serial(),
+        plain: false,
+    };
+    let n_users = workspace.users().len();
+    super::generate::renew(&mut desk.store, workspace, user);
+    desk.store.list(user).expiry = Some(expiry);
+    if let Some(calendar) = desk.store.calendars.get_mut(&Key::primary(user)) {
+        calendar.expiries = (0..n_users).map(|user| (user, expiry)).collect();
+    }
+    Ok(())
 }

@@ -134,6 +134,13 @@ pub(crate) fn touch(store: &mut Calendars, workspace: &Workspace, user: UserInde
     }
 }
 
+/// Puts the empty calendar and list of a new account in the place of what the user has.
+pub(crate) fn renew(store: &mut Calendars, workspace: &Workspace, user: UserIndex) {
+    let mut rng = fastrand::Rng::with_seed(store.seed ^ user.0 as u64);
+    store.lists.remove(&user.0);
+    add_person(store, &workspace.world.domain, user, &mut rng);
+}
+
 /// Generates the calendars of a team, once.
 pub(crate) fn team(store: &mut Calendars, workspace: &Workspace, number: usize) {
     if store.teams.get(number) != Some(&false) {

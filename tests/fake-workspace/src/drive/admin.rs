@@ -10,18 +10,11 @@ use super::permissions::{self, Request};
 use super::rules::Caller;
 use super::store::Store;
 use super::{activity, view};
-use crate::admin::Error;
+use crate::admin::{Error, burst, failed, text, user as user_of};
 use crate::workspace::{UserIndex, Workspace, now_ms};
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 use std::sync::MutexGuard;
-
-/// Most changes of one burst.
-const MAX_ROUNDS: u64 = 100_000;
-
-fn failed(text: impl Into<String>) -> Error {
-    Error::Failed(text.into())
-}
 
 /// Does one operation; its name begins with `drive.`.
 pub(crate) fn run(workspace: &Workspace, operation: &str, input: &Value) -> Result<Value, Error> {
@@ -82,24 +75,11 @@ pub(crate) fn run(workspace: &Workspace, operation: &str, input: &Value) -> Resu
     }
 }
 
-fn text<'a>(input: &'a Value, name: &str) -> Result<&'a str, Error> {
-    input[name]
-        .as_str()
-        .ok_or_else(|| failed(format!("`{name}` is missing or no string")))
-}
-
-fn find_user(workspace: &Workspace, key: &str) -> Result<UserIndex, Error> {
-    workspace
-        .find_user(key)
-        .map(|(index, _)| index)
-        .ok_or_else(|| failed(format!("no such user: {key}")))
-}
-
 fn open<'a>(
     workspace: &'a Workspace,
     input: &Value,
 ) -> Result<(MutexGuard<'a, Store>, Caller), Error> {
-    let user = find_user(workspace, text(input, "user")?)?;
+    let user = user_of(workspace, input)?;
     let caller = Caller::person(user, now_ms());
     let mut store = workspace.drive();
     store.root(user, caller.now);
@@ -204,7 +184,7 @@ fn create_drive(workspace: &Workspace, input: &Value) -> Result<Value, Error> {
     let name = text(input, "name")?;
     let user = match &input["user"] {
         Value::Null => administrator(workspace)?,
-        _ => find_user(workspace, text(input, "user")?)?,
+        _ => user_of(workspace, input)?,
     };
     let caller = Caller::person(user, now_ms());
     let id = workspace.drive().create_drive(caller.actor(), name);
@@ -274,7 +254,7 @@ fn delete_drive(workspace: &Workspace, input: &Value) -> Result<Value, Error> {
 fn expire(workspace: &Workspace, input: &Value) -> Result<Value, Error> {
     let user = match &input["user"] {
         Value::Null => None,
-        _ => Some(find_user(workspace, text(input, "user")?)?),
+        _ => Some(user_of(workspace, input)?),
     };
     let mut store = workspace.drive();
     store.epoch += 1;
@@ -299,7 +279,7 @@ fn expire(workspace: &Workspace, input: &Value) -> Result<Value, Error> {
 }
 
 /// What complete fresh listings would give: the user's corpus, and each shared drive they are in.
-pub(crate) fn truth(workspace: &Workspace, input: &Value) -> Result<Value, Error> {
+fn truth(workspace: &Workspace, input: &Value) -> Result<Value, Error> {
     let (store, caller) = open(workspace, input)?;
     let drives: Map<String, Value> = store
         .drives
@@ -321,12 +301,14 @@ pub(crate) fn truth(workspace: &Workspace, input: &Value) -> Result<Value, Error
 }
 
 /// A burst of random changes by one user; the same seed on the same Drive does the same.
-pub(crate) fn churn(workspace: &Workspace, input: &Value) -> Result<Value, Error> {
-    let user = find_user(workspace, text(input, "user")?)?;
-    let rounds = input["rounds"].as_u64().unwrap_or(100);
-    if rounds > MAX_ROUNDS {
-        return Err(failed(format!("at most {MAX_ROUNDS} rounds")));
-    }
-    let seed = input["seed"].as_u64().unwrap_or(1);
+fn churn(workspace: &Workspace, input: &Value) -> Result<Value, Error> {
+    let user = user_of(workspace, input)?;
+    let (seed, rounds) = burst(input)?;
     Ok(json!({ "counts": activity::churn(workspace, user, seed, rounds) }))
+}
+
+/// Takes away all that an account had which is made anew: its files, what was shared with it, its memberships.
+pub(crate) fn start_over(workspace: &Workspace, user: UserIndex) {
+    let now = now_ms();
+    workspace.drive().forget(user, now);
 }

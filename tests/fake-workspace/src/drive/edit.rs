@@ -175,6 +175,38 @@ impl Store {
         }
     }
 
+    /// Deletes all that a user owns and takes all other rights away; page tokens of the user's log end.
+    pub(super) fn forget(&mut self, user: UserIndex, now: i64) {
+        let actor = Actor { user, now };
+        let root = self.root(user, now);
+        let named = |store: &Self| -> Vec<FileId> {
+            store
+                .named
+                .get(&user)
+                .into_iter()
+                .flatten()
+                .cloned()
+                .collect()
+        };
+        for id in named(self) {
+            if self
+                .files
+                .get(&id)
+                .is_some_and(|file| file.owner == Some(user))
+                && id != root
+            {
+                self.delete(actor, &id);
+            }
+        }
+        // What others put below the root of this user goes to their own.
+        self.delete(actor, &root);
+        for id in named(self) {
+            self.revoke(actor, &id, &Grantee::Member(user));
+        }
+        self.forget_root(user);
+        self.user_log(user).expire();
+    }
+
     /// Moves an item below another folder, into another drive if the folder is there.
     pub(super) fn relocate(&mut self, actor: Actor, id: &FileId, parent: &FileId) {
         let Some(target) = self.files.get(parent) else {

@@ -140,6 +140,11 @@ impl Store {
         id
     }
 
+    /// The next look makes another root.
+    pub(super) fn forget_root(&mut self, user: UserIndex) {
+        self.roots.remove(&user);
+    }
+
     pub(crate) fn existing_root(&self, user: UserIndex) -> Option<&FileId> {
         self.roots.get(&user)
     }

@@ -137,7 +137,7 @@ pub(super) fn permission(workspace: &Workspace, seen: &Seen<'_>, effective: &Eff
             value["type"] = json!("user");
             value["emailAddress"] = json!(user.primary);
             value["displayName"] = json!(format!("{} {}", user.given_name, user.family_name));
-            value["deleted"] = json!(false);
+            value["deleted"] = json!(user.deleted_ms.is_some());
             value["pendingOwner"] = json!(false);
         }
         Grantee::Outsider(address) => {

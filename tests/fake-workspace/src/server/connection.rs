@@ -349,7 +349,9 @@ mod tests {
         let text = body.clone();
         let service = service_fn(move |_: Request<Incoming>| {
             let reply = Reply::json(json!({ "data": text }));
-            async move { Ok::<_, Infallible>(to_response(reply, Layout::Pretty, Coding::Identity, None)) }
+            async move {
+                Ok::<_, Infallible>(to_response(reply, Layout::Pretty, Coding::Identity, None))
+            }
         });
         let mut tasks = JoinSet::new();
         let connection = builder(Versions::Any);

@@ -2,6 +2,8 @@
 //! It knows multipart, message/rfc822, base64 and quoted-printable; where a mail is too broken for it, only what
 //! holds for every mail is compared.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use crate::client::{Fake, Mailbox, decode, text};
 use base64::Engine;
 use base64::alphabet;

@@ -1,5 +1,7 @@
 //! messages.send, sendAs and what reaches the others of the domain.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use crate::client::{Fake, Mailbox, decode, encode, text};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE;

@@ -1,5 +1,7 @@
 //! Threads: listed by their newest fitting mail, read and changed as a whole.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use crate::client::{Fake, Mailbox, encode, text};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;

@@ -241,6 +241,103 @@ async fn policy_and_disabled_clients_refuse_the_service_account_too() {
     }
 }
 
+/// What a new account at an old address finds, and what is left for others.
+#[tokio::test]
+async fn recreated_user_has_no_events_and_no_files() {
+    let fake = Fake::with(|options| (options.files, options.events) = (120, 60)).await;
+    let user = fake.server.users()[1].clone();
+    let start = "2026-12-01T10:00:00Z";
+    let event =
+        json!({ "summary": "x", "start": { "dateTime": start }, "end": { "dateTime": start } });
+    fake.admin("calendar.insert", json!({ "user": user, "event": event }));
+    let kept = fake.admin(
+        "drive.create",
+        json!({ "user": fake.server.admin_user(), "name": "shared" }),
+    );
+    fake.admin(
+        "drive.share",
+        json!({ "user": fake.server.admin_user(), "id": kept["id"], "email": user, "role": "writer" }),
+    );
+    let drive = "https://www.googleapis.com/auth/drive";
+    fake.admin("delegation.grant", json!({ "scope": drive }));
+    let everything = format!("https://www.googleapis.com/auth/calendar {drive}");
+    let get = async |path: &str| {
+        let token = fake.token(&user, &everything).await;
+        fake.send("GET", path, Some(&token), "").await
+    };
+    let events = "/calendar/v3/calendars/primary/events?maxResults=2500";
+    let files = "/drive/v3/files?pageSize=1000&corpora=user";
+    let before = get(events).await.json();
+    let next = text(&before["nextSyncToken"]);
+    let changes = get("/drive/v3/changes/startPageToken").await.json();
+    let changes = text(&changes["startPageToken"]);
+    assert!(
+        before["items"]
+            .as_array()
+            .is_some_and(|items| items.len() > 3)
+    );
+    assert!(
+        !get(files).await.json()["files"]
+            .as_array()
+            .is_some_and(Vec::is_empty)
+    );
+
+    fake.admin("user.recreate", json!({ "user": user }));
+
+    assert_eq!(get(events).await.json()["items"], json!([]));
+    assert_eq!(get(files).await.json()["files"], json!([]));
+    let stale = format!("{events}&syncToken={next}");
+    assert_eq!(get(&stale).await.status, 410);
+    let stale = format!("/drive/v3/changes?pageToken={changes}");
+    assert_eq!(get(&stale).await.status, 400);
+    let lists = get("/calendar/v3/users/me/calendarList").await.json();
+    let lists = lists["items"].as_array().cloned().unwrap_or_default();
+    assert_eq!(lists.len(), 2, "{lists:?}");
+    // The account works: it can write, and the owner of what was shared still has it.
+    fake.admin("calendar.insert", json!({ "user": user, "event": event }));
+    fake.admin("drive.create", json!({ "user": user, "name": "new" }));
+    assert_eq!(get(files).await.json()["files"][0]["name"], "new");
+    let truth = fake.admin(
+        "truth",
+        json!({ "user": fake.server.admin_user(), "source": "drive" }),
+    );
+    let files = truth["files"].as_array().cloned().unwrap_or_default();
+    let shared = files.iter().find(|file| file["id"] == kept["id"]);
+    assert_eq!(shared.map(|file| &file["shared"]), Some(&json!(false)));
+}
+
+/// Calendars and files follow the account to its new address.
+#[tokio::test]
+async fn renamed_user_keeps_events_and_files() {
+    let fake = Fake::with(|options| (options.files, options.events) = (120, 60)).await;
+    let user = fake.server.users()[1].clone();
+    let count = |user: &str| {
+        let calendars = fake.admin("truth", json!({ "user": user, "source": "calendar" }));
+        let drive = fake.admin("truth", json!({ "user": user, "source": "drive" }));
+        let events = calendars["calendars"].as_array().and_then(|calendars| {
+            let mut primary = calendars.iter().filter(|own| own["primary"] == true);
+            let primary = primary.next()?;
+            Some((text(&primary["id"]), primary["events"].as_array()?.len()))
+        });
+        (
+            events.unwrap_or_default(),
+            drive["files"].as_array().map(Vec::len),
+        )
+    };
+    let before = count(&user);
+    fake.admin(
+        "user.rename",
+        json!({ "user": user, "email": "new@example.com" }),
+    );
+    let after = count("new@example.com");
+    assert_eq!(
+        (before.0.0.as_str(), before.0.1),
+        (user.as_str(), after.0.1)
+    );
+    assert_eq!(after.0.0, "new@example.com");
+    assert!(before.0.1 > 0 && before.1 == after.1);
+}
+
 #[tokio::test]
 async fn bad_input_of_the_control_port_is_refused() {
     let fake = Fake::start().await;
@@ -250,6 +347,8 @@ async fn bad_input_of_the_control_port_is_refused() {
         ("user.suspend", json!({ "user": "nobody@example.com" })),
         ("user.mailbox", json!({ "user": user })),
         ("user.undelete", json!({ "user": user })),
+        ("truth", json!({ "user": user, "source": "x" })),
+        ("churn", json!({ "user": user, "source": 1 })),
         ("alias.add", json!({ "user": user, "alias": "@" })),
         ("clock.skew", json!({})),
         ("clock.skew", json!({ "seconds": 1e300 })),

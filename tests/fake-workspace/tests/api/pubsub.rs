@@ -1,5 +1,7 @@
 //! watch, stop and the pull subscription that hears of changes.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use crate::client::{Fake, Mailbox, now_secs, text};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

@@ -140,7 +140,7 @@ async fn sync_tokens_alone_lead_to_the_truth() {
             );
         }
         // The truth of the control port is the fresh plain listing.
-        let truth = own.admin("truth", json!({}));
+        let truth = own.admin("truth", json!({ "source": "calendar" }));
         let primary = truth["calendars"]
             .as_array()
             .unwrap()

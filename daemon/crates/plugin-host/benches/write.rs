@@ -14,7 +14,9 @@ use nuncio_model::{Payload, Record};
 use serde_json::json;
 
 const BATCH: usize = 100;
-const TIME: Duration = Duration::from_secs(3);
+const TIME: Duration = Duration::from_secs(4);
+/// Short enough to fall between two turns of other programs.
+const SPAN: Duration = Duration::from_millis(10);
 
 fn main() {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -39,25 +41,60 @@ async fn guest(trick: &str, batch: &[Arc<Record>]) -> f64 {
     let opened = common::open(common::options("bench", json!({ "do": trick })))
         .await
         .expect("opens");
-    let began = Instant::now();
-    let mut n_records = 0;
-    while began.elapsed() < TIME {
+    let mut best = Best::default();
+    while best.goes_on() {
         let answer = opened.sink.write(batch.to_vec()).await;
-        n_records += answer.expect("delivered").len();
+        best.did(answer.expect("delivered").len());
     }
-    rate(n_records, began)
+    best.rate
 }
 
 /// Records a second through native code.
 fn native(batch: &[Arc<Record>], work: impl Fn(&Record) -> usize) -> f64 {
-    let began = Instant::now();
-    let (mut n_records, mut n_bytes) = (0, 0);
-    while began.elapsed() < TIME {
+    let mut best = Best::default();
+    let mut n_bytes = 0;
+    while best.goes_on() {
         n_bytes += batch.iter().map(|record| work(record)).sum::<usize>();
-        n_records += batch.len();
+        best.did(batch.len());
     }
     std::hint::black_box(n_bytes);
-    rate(n_records, began)
+    best.rate
+}
+
+/// The best rate of many short spans: other load on the machine only makes spans slower.
+struct Best {
+    began: Instant,
+    span_began: Instant,
+    n_records: usize,
+    rate: f64,
+}
+
+impl Default for Best {
+    fn default() -> Self {
+        let now = Instant::now();
+        Self {
+            began: now,
+            span_began: now,
+            n_records: 0,
+            rate: 0.0,
+        }
+    }
+}
+
+impl Best {
+    fn goes_on(&self) -> bool {
+        self.began.elapsed() < TIME
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "for show")]
+    fn did(&mut self, n_records: usize) {
+        self.n_records += n_records;
+        let span = self.span_began.elapsed();
+        if span >= SPAN {
+            self.rate = self.rate.max(self.n_records as f64 / span.as_secs_f64());
+            (self.n_records, self.span_began) = (0, Instant::now());
+        }
+    }
 }
 
 #[expect(clippy::print_stdout, reason = "this is a program for a person")]
@@ -76,9 +113,4 @@ fn looked_at(record: &Record) -> usize {
         Payload::Email(email) => email.subject.len() + email.text.as_ref().map_or(0, String::len),
         Payload::Labels(_) | Payload::Deleted(_) => 0,
     }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "for show")]
-fn rate(n_records: usize, began: Instant) -> f64 {
-    n_records as f64 / began.elapsed().as_secs_f64()
 }

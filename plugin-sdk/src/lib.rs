@@ -52,6 +52,7 @@
 //! # fn main() {}
 //! ```
 
+mod allocator;
 pub mod bindings;
 pub mod blob;
 pub mod clock;

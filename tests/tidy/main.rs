@@ -46,6 +46,8 @@ const EDGES: [(&str, &[&str]); 16] = [
         &[
             "nuncio-model",
             "nuncio-sources",
+            // Records pass through the spool on their way to a guest.
+            "nuncio-spool",
             "nuncio-dispatch",
             "nuncio-plugin-host",
         ],

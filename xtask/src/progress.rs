@@ -1,9 +1,10 @@
 //! What the demo shows: bars with total, rate and time left, made from `nuncio status --json`.
 
 use anyhow::Context;
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressState, ProgressStyle};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
 /// The daemon's status.
@@ -136,10 +137,16 @@ impl Bars {
 }
 
 fn bar(name: &str) -> ProgressBar {
-    let template =
-        "{prefix:>12} [{bar:30}] {human_pos:>7}/{human_len:<7} {per_sec:>12}  {eta} left";
+    let template = "{prefix:>12} [{bar:30}] {human_pos:>7}/{human_len:<7} {rate:>9}  {eta} left";
     let style = ProgressStyle::with_template(template)
         .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .with_key(
+            "rate",
+            |state: &ProgressState, text: &mut dyn fmt::Write| {
+                // A rate that cannot be written leaves its column empty.
+                drop(write!(text, "{:.0}/s", state.per_sec()));
+            },
+        )
         .progress_chars("=> ");
     ProgressBar::new(0)
         .with_style(style)

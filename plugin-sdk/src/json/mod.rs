@@ -2,10 +2,12 @@
 //! index document or a request body. Written straight into a string, since this is where a
 //! sink that makes documents spends its time.
 //!
-//! The rules, the same for everything that nuncio writes as JSON:
+//! The rules, the same for everything that nuncio writes as JSON (the daemon's own writer is
+//! compared with this one byte for byte in a test):
 //!
 //! - Members are the contract's names in snake_case, in the contract's order, without blobs
-//!   (`raw` of a mail, `content` of an attachment).
+//!   (`raw` of a mail, `content` of an attachment): a handle is good for one call only. A sink
+//!   that keeps the bytes says itself where they are.
 //! - `kind` names the payload (`email`, `event`, `file`, `labels`, `deleted`, `other`), and
 //!   the payload follows as the member of that name, last in the record.
 //! - An absent option is left out. An empty list is `[]`.

@@ -53,6 +53,8 @@ pub enum Trick {
     /// Deliver everything.
     #[default]
     Ok,
+    /// Make a JSON document of each record and deliver; for benchmarks.
+    Json,
     /// Compute without end.
     Loop,
     /// Take memory without end.
@@ -179,6 +181,7 @@ impl Hostile {
         let mut answer = outcomes::delivered(batch.len());
         match settings.trick {
             Trick::Ok => {}
+            Trick::Json => tricks::make_documents(&batch),
             Trick::Loop => tricks::compute_for_ever(),
             Trick::Grow => tricks::take_memory_for_ever(),
             Trick::Stack => log::info(

@@ -5,7 +5,14 @@ use std::hint::black_box;
 use std::io::Write;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use nuncio_sdk::{Blob, BlobError, Payload, Record, clock, log};
+use nuncio_sdk::{Blob, BlobError, Payload, Record, clock, json, log};
+
+/// Makes a JSON document of each record, as a sink for an index does.
+pub(crate) fn make_documents(batch: &[Record]) {
+    for record in batch {
+        black_box(json::record(record));
+    }
+}
 
 /// Computes without calling the host.
 pub(crate) fn compute_for_ever() -> ! {

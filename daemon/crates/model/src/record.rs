@@ -1,6 +1,13 @@
-//! The record: one normalized change of one item, and its JSON form (the contract's names in
-//! snake_case, `kind` plus the payload as a member named after its kind, absent options left
-//! out). The spool stores this form, so fields may be added with a default, never renamed.
+//! The record: one normalized change of one item, and its JSON form: the contract's names in
+//! snake_case, in its order, `kind` plus the payload as a member named after its kind, last;
+//! absent options left out. The rules in full stand in the SDK's module `json`, which writes the
+//! same for guests; a test compares the two byte for byte.
+//!
+//! The JSON form has no blobs: a guest gets a handle that is good for one call, and a reference
+//! into the spool means nothing outside of it. [`Record::without_blobs`] takes them off. What
+//! the spool stores is the JSON form with the references (`raw` of a mail, `content` of an
+//! attachment) as further members, and the only form that is read back; so fields may be added
+//! with a default, never renamed.
 
 use crate::{AccountKey, Email, FeedId, MailCategory, MailFlags, RecordKey, Revision};
 use serde::ser::SerializeStruct;
@@ -269,6 +276,22 @@ impl TryFrom<Wire> for Record {
 }
 
 impl Record {
+    /// Without references to bytes in the spool: serialized, this is the JSON form that anybody
+    /// outside of the spool sees.
+    #[must_use]
+    pub fn without_blobs(mut self) -> Self {
+        match &mut self.payload {
+            Payload::Email(email) => {
+                email.raw = None;
+                for attachment in &mut email.attachments {
+                    attachment.content = None;
+                }
+            }
+            Payload::Labels(_) | Payload::Deleted(_) => {}
+        }
+        self
+    }
+
     /// The account key in the record's key; for tests and messages.
     pub fn account_key(&self) -> Option<AccountKey> {
         let mut parts = self.key.as_str().split('/');

@@ -78,7 +78,7 @@ pub(crate) async fn fetch(gmail: &Gmail, ids: &[ItemId], blame: Blame) -> Batch 
             }
             Err(error) if is_not_found(&error) => Fetched::Gone,
             Err(error) if is_of_one_message(&error) => Fetched::Failed(error),
-            Err(error) if blame == Blame::Message && is_cut_off(&error) => Fetched::Failed(error),
+            Err(error) if blame == Blame::Message && is_doubtful(&error) => Fetched::Failed(error),
             Err(error) => {
                 batch.halted = Some(error);
                 break;
@@ -90,7 +90,7 @@ pub(crate) async fn fetch(gmail: &Gmail, ids: &[ItemId], blame: Blame) -> Batch 
         }
     }
     drop(calls);
-    if batch.is_cut_off()
+    if batch.is_doubtful()
         && let Err(error) = gmail.profile().await
     {
         batch.fetched.clear();
@@ -99,9 +99,13 @@ pub(crate) async fn fetch(gmail: &Gmail, ids: &[ItemId], blame: Blame) -> Batch 
     batch
 }
 
-/// There was no answer at all.
-fn is_cut_off(error: &Error) -> bool {
-    matches!(error, Error::Network { .. } | Error::Timeout { .. })
+/// No answer at all, or one that asks to wait: passing trouble, unless it comes for ever.
+fn is_doubtful(error: &Error) -> bool {
+    match error {
+        Error::Network { .. } | Error::Timeout { .. } => true,
+        Error::Status(status) => status.fault == Fault::Server,
+        _ => false,
+    }
 }
 
 /// A message's own trouble: Google answered, but not with the message, and waiting for a rate
@@ -160,10 +164,10 @@ impl Batch {
         self.fetched.len() >= N_ROW && self.failed().len() == self.fetched.len()
     }
 
-    /// Nothing but failures, some of them without an answer: the network may be down after all.
-    fn is_cut_off(&self) -> bool {
+    /// Nothing but failures, of which some may come from the network or all of Gmail.
+    fn is_doubtful(&self) -> bool {
         let failed = self.failed();
-        failed.len() == self.fetched.len() && failed.into_iter().any(is_cut_off)
+        failed.len() == self.fetched.len() && failed.into_iter().any(is_doubtful)
     }
 
     /// Several failures without a success are a state of the feed, so none of them becomes a

@@ -4,7 +4,7 @@
 
 use super::charset;
 use super::content::Disposition;
-use super::html::Layout;
+use super::html;
 use super::identity::hex;
 use super::limits::{MAX_HTML_BYTES, MAX_TEXT_BYTES};
 use super::notes::Notes;
@@ -137,11 +137,10 @@ impl Bodies {
 
     /// Each passage in plain text; where it has none, or an empty one, made from its HTML.
     fn joined_text(&mut self, passages: &[Passage], notes: &mut Notes) -> String {
-        let mut layout = Layout::default();
         let mut text = String::new();
         for passage in passages {
             if passage.plain.trim().is_empty() && !passage.html.is_empty() {
-                append(&mut text, &layout.text(&passage.html));
+                append(&mut text, &html::text(&passage.html));
             } else {
                 append(&mut text, &passage.plain);
             }

@@ -19,13 +19,3 @@ pub(super) const MAX_BROKEN_WORDS: usize = 16;
 /// Bytes of a field with parameters (`Content-Type`). The parser compares each continued parameter
 /// (RFC 2231) with all before it: a megabyte of them took 28 s, this much takes 2 ms.
 pub(super) const MAX_PARAMETER_BYTES: usize = 8 << 10;
-/// Bytes of HTML of one mail that get the full layout; beyond it tags are only stripped.
-/// The layout does about 5 MB/s, so this keeps a mail below 200 ms by a good margin.
-pub(super) const MAX_LAYOUT_BYTES: usize = 256 << 10;
-/// Elements inside one another that the layout is trusted with.
-pub(super) const MAX_LAYOUT_DEPTH: usize = 256;
-/// HTML parts of one mail that get the full layout.
-pub(super) const MAX_LAYOUTS: usize = 32;
-/// Product of tags and open formatting elements: HTML has a parser open those again in every new
-/// block, so a few kilobytes could ask for millions of nodes.
-pub(super) const MAX_LAYOUT_WORK: usize = 200_000;

@@ -9,6 +9,7 @@
 mod bodies;
 mod charset;
 mod content;
+mod entities;
 mod header;
 mod html;
 mod identity;
@@ -16,6 +17,7 @@ mod labels;
 mod limits;
 mod notes;
 mod participants;
+mod tags;
 mod transfer;
 mod tree;
 mod words;
@@ -194,7 +196,7 @@ fn bare(raw: &Raw<'_>, context: &Context<'_>) -> Email {
         cc: Vec::new(),
         bcc: Vec::new(),
         subject: String::new(),
-        snippet: html::decode_entities(raw.snippet),
+        snippet: entities::decode(raw.snippet),
         date: None,
         date_offset: 0,
         internal_date: raw.internal_date,

@@ -3,6 +3,7 @@
 
 mod corpus;
 mod hostile;
+mod html;
 mod properties;
 mod records;
 

@@ -53,7 +53,7 @@ fn check(bytes: &[u8], content: Content) -> Result<(), TestCaseError> {
     let text_len = email.text.as_ref().map_or(0, String::len);
     let html_len = email.html.as_ref().map_or(0, String::len);
     prop_assert!(text_len <= MAX_TEXT_BYTES && html_len <= MAX_HTML_BYTES);
-    // No charset makes more than three bytes of one, and the layout adds marks and line ends only.
+    // No charset makes more than three bytes of one, and the text of HTML adds white space only.
     prop_assert!(
         html_len <= bytes.len() * 3 + MAX_PARTS,
         "html of {html_len} bytes from {}",

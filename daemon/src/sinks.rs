@@ -6,7 +6,7 @@ use crate::supervisor::Tree;
 use nuncio_config::{Config, DirMode};
 use nuncio_dispatch::{Blobs, Dispatch, Health, Options, RetryPolicy};
 use nuncio_model::{Clock, Content, SinkName, StoreError, untrusted};
-use nuncio_plugin_host::{Engine, EngineOptions, LabelChanges, Plugin, SinkOptions};
+use nuncio_plugin_host::{Engine, EngineOptions, LabelChanges, Opened, Plugin, SinkOptions};
 use nuncio_spool::{SinkCounts, SinkId, Spool};
 use std::sync::Arc;
 use std::time::Duration;
@@ -190,7 +190,7 @@ async fn run(
     health: watch::Sender<Health>,
     stop: CancellationToken,
 ) -> Result<(), StoreError> {
-    let (plugin, sink) = loop {
+    let (plugin, opened) = loop {
         let opened = tokio::select! {
             () = stop.cancelled() => return Ok(()),
             opened = open(&config, loaded.take(), &shared) => opened,
@@ -229,10 +229,11 @@ async fn run(
     Dispatch::new(
         options,
         spool,
-        Arc::new(sink),
+        Arc::new(opened.sink),
         Arc::clone(&shared.clock),
         health,
     )
+    .not_yet(opened.problem)
     .run(stop)
     .await
 }
@@ -241,7 +242,7 @@ async fn open(
     config: &nuncio_config::Sink,
     plugin: Option<Plugin>,
     shared: &Shared,
-) -> Result<(Plugin, nuncio_plugin_host::PluginSink), wire::Error> {
+) -> Result<(Plugin, Opened), wire::Error> {
     let plugin = match plugin {
         Some(plugin) => plugin,
         None => load_one(&shared.engine, config).await?,
@@ -266,7 +267,7 @@ async fn open(
     for warning in &opened.warnings {
         tracing::warn!(sink = %config.name, "{warning}");
     }
-    Ok((plugin, opened.sink))
+    Ok((plugin, opened))
 }
 
 async fn load_one(engine: &Engine, sink: &nuncio_config::Sink) -> Result<Plugin, wire::Error> {

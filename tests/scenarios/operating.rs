@@ -603,3 +603,27 @@ async fn completions_and_manual_name_every_command() {
     assert_eq!(exit, 1);
     assert!(said.contains("cannot be written to /nowhere/man"), "{said}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sink_that_cannot_work_from_the_start_is_shown_so_before_the_first_record() {
+    let mut world = World::start(1, 10, 5).await;
+    world.configure();
+    world.append_config(&world.hostile_lines("early", "{ do = \"open_unavailable\" }"));
+    world.append_config(&world.hostile_lines("broken", "{ do = \"open_fatal\" }"));
+    // Nobody to sync: no record comes that would show it.
+    let config = std::fs::read_to_string(world.path("nuncio.toml")).unwrap();
+    let idle = config.replace("[[users]]\n", "[[users]]\nsync = false\n");
+    std::fs::write(world.path("nuncio.toml"), idle).unwrap();
+    world.start_daemon();
+    let shown = |status: &Value, name: &str| {
+        let sink = world.shown_sink(status, name);
+        (text(&sink["state"]).to_owned(), !sink["error"].is_null())
+    };
+    world
+        .wait("both say what is wrong", |status| {
+            shown(status, "early") == ("paused".to_owned(), true)
+                && shown(status, "broken") == ("failed".to_owned(), true)
+                && shown(status, "archive") == ("running".to_owned(), false)
+        })
+        .await;
+}

@@ -144,7 +144,7 @@ fn bar(name: &str) -> ProgressBar {
             "rate",
             |state: &ProgressState, text: &mut dyn fmt::Write| {
                 // A rate that cannot be written leaves its column empty.
-                drop(write!(text, "{:.0}/s", state.per_sec()));
+                write!(text, "{:.0}/s", state.per_sec()).unwrap_or_default();
             },
         )
         .progress_chars("=> ");

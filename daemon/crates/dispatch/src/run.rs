@@ -78,6 +78,8 @@ pub struct Dispatch {
     ready_since: Option<Instant>,
     /// Records noted since the last batch, so that a full one does not wait.
     n_noted: usize,
+    /// Why the sink cannot take records yet, known from its opening.
+    not_yet: Option<CallError>,
 }
 
 impl Dispatch {
@@ -101,7 +103,15 @@ impl Dispatch {
             n_failed_calls: 0,
             ready_since: None,
             n_noted: 0,
+            not_yet: None,
         }
+    }
+
+    /// The sink was opened but said that it cannot work yet, as a failed call would: it begins
+    /// paused, with that reason.
+    pub fn not_yet(mut self, reason: Option<CallError>) -> Self {
+        self.not_yet = reason;
+        self
     }
 
     /// Delivers until `stop`, then lets calls under way end and closes the sink.
@@ -121,6 +131,9 @@ impl Dispatch {
                 .throughput
                 .get_or_insert_with(|| Throughput::new(Instant::now()));
         });
+        if let Some(reason) = self.not_yet.take() {
+            self.failed_call(reason, &[]);
+        }
         loop {
             self.lanes.wake(Instant::now());
             while self.may_send() {

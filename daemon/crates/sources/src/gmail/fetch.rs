@@ -99,11 +99,15 @@ pub(crate) async fn fetch(gmail: &Gmail, ids: &[ItemId], blame: Blame) -> Batch 
     batch
 }
 
-/// No answer at all, or one that asks to wait: passing trouble, unless it comes for ever.
+/// No answer, one that asks to wait, or a refusal: as likely the network's, Gmail's or the
+/// user's trouble as that of the message.
 fn is_doubtful(error: &Error) -> bool {
     match error {
         Error::Network { .. } | Error::Timeout { .. } => true,
-        Error::Status(status) => status.fault == Fault::Server,
+        Error::Status(status) => matches!(
+            status.fault,
+            Fault::Server | Fault::Refused | Fault::Forbidden
+        ),
         _ => false,
     }
 }
@@ -164,7 +168,7 @@ impl Batch {
         self.fetched.len() >= N_ROW && self.failed().len() == self.fetched.len()
     }
 
-    /// Nothing but failures, of which some may come from the network or all of Gmail.
+    /// Nothing but failures, of which some may not be the messages' own.
     fn is_doubtful(&self) -> bool {
         let failed = self.failed();
         failed.len() == self.fetched.len() && failed.into_iter().any(is_doubtful)

@@ -329,6 +329,26 @@ async fn a_message_that_always_fails_is_a_failed_item_until_it_heals() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_mail_whose_answer_always_breaks_off_does_not_hold_up_the_others() {
+    let (mut world, user) = one_user(30, 27).await;
+    let bad = world.insert(&user, "bad");
+    world.google(
+        "fault.on",
+        &json!({ "method": GET, "id": bad, "body": "reset" }),
+    );
+    world.start_daemon();
+    let status = world
+        .wait("one failed item, all else delivered", |status| {
+            is_idle(status) && status["failed_items"] == 1 && world.differences().lost.len() == 2
+        })
+        .await;
+    assert_eq!(state(&status, &user), "live");
+    faults_off(&world);
+    let status = world.wait_settled().await;
+    assert_eq!(status["failed_items"], 0, "it heals by itself");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_rate_limit_never_makes_a_failed_item() {
     let (mut world, user) = one_user(30, 26).await;
     let limited = world.insert(&user, "limited");

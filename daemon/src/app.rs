@@ -98,7 +98,7 @@ impl App {
         let sink_handles = sinks::start(loaded, &shared, &mut sink_tree)
             .await
             .map_err(broken)?;
-        let shared = nuncio_sources::gmail::Shared {
+        let shared = nuncio_sources::Shared {
             directory: config
                 .google
                 .admin
@@ -108,7 +108,8 @@ impl App {
             store: ports as Arc<dyn Store>,
             people: Arc::new(config.people()),
             clock: Arc::clone(&clock),
-            claims: Arc::default(),
+            accounts: Arc::default(),
+            commons: Arc::default(),
         };
         let feed_handles = feeds::start(&config, content, &shared, &mut feed_tree);
         let daemon = Arc::new(Daemon {

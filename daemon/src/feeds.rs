@@ -1,86 +1,218 @@
-//! The feeds of all users: starts them, reads their health, passes commands on. What a feed does
-//! is in the crate `nuncio-sources`.
+//! The feeds of all users and of the domain: starts them, reads their health, passes commands on.
+//! What a feed does is in the crate `nuncio-sources`.
 
-use crate::supervisor::Tree;
+use crate::supervisor::{Fatal, Tree};
 use nuncio_config::{Config, Since};
-use nuncio_model::{Address, Content};
-use nuncio_sources::FeedHealth;
-use nuncio_sources::gmail::{MailCommand, MailFeed, MailOptions, Shared};
-use std::sync::Arc;
-use tokio::sync::{Mutex, mpsc, watch};
+use nuncio_model::{Address, Content, Source};
+use nuncio_sources::gmail::{self, MailOptions};
+use nuncio_sources::{AccountOptions, FeedCommand, FeedHealth, Shared};
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
 
 /// Commands that wait for one feed; an operator types no faster.
 const MAX_COMMANDS: usize = 8;
 
 /// One feed as the rest of the daemon sees it.
+#[derive(Clone)]
 pub(crate) struct FeedHandle {
+    /// What is read.
+    pub source: Source,
+    /// Which calendar or drive; empty for a mailbox.
+    pub collection: String,
+    /// Whose it is; none: the domain's.
+    pub owner: Option<Owner>,
+    health: watch::Receiver<FeedHealth>,
+    commands: mpsc::Sender<FeedCommand>,
+}
+
+/// Whose account a feed reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Owner {
     /// The configured user.
     pub user: Address,
     /// The connected address.
     pub address: Address,
-    health: watch::Receiver<FeedHealth>,
-    commands: mpsc::Sender<MailCommand>,
+}
+
+/// What a feed's task gets of its handle.
+#[derive(Clone)]
+struct Ends {
+    health: watch::Sender<FeedHealth>,
+    /// A feed that starts again after a panic goes on with the same channel.
+    commands: Arc<tokio::sync::Mutex<mpsc::Receiver<FeedCommand>>>,
 }
 
 impl FeedHandle {
+    fn new(source: Source, collection: &str, owner: Option<Owner>) -> (Self, Ends) {
+        let (health_sender, health) = watch::channel(FeedHealth::default());
+        let (commands, receiver) = mpsc::channel(MAX_COMMANDS);
+        let handle = Self {
+            source,
+            collection: collection.to_owned(),
+            owner,
+            health,
+            commands,
+        };
+        let ends = Ends {
+            health: health_sender,
+            commands: Arc::new(tokio::sync::Mutex::new(receiver)),
+        };
+        (handle, ends)
+    }
+
     /// What the feed says of itself.
     pub(crate) fn health(&self) -> FeedHealth {
         self.health.borrow().clone()
     }
 
     /// Passes a command on; whether the feed took it.
-    pub(crate) fn command(&self, command: MailCommand) -> bool {
+    pub(crate) fn command(&self, command: FeedCommand) -> bool {
         self.commands.try_send(command).is_ok()
     }
 }
 
-/// Starts a feed for each account of each user that is to be synced. `content` is the most that
-/// any sink wants.
-pub(crate) fn start(
-    config: &Config,
+/// All feeds that were started. Those of the domain come as they are found.
+#[derive(Clone, Default)]
+pub(crate) struct Feeds(Arc<Mutex<Vec<FeedHandle>>>);
+
+impl Feeds {
+    /// All feeds of now.
+    pub(crate) fn all(&self) -> Vec<FeedHandle> {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    fn add(&self, handle: FeedHandle) {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(handle);
+    }
+}
+
+/// What the config says of all feeds.
+#[derive(Clone)]
+struct Wishes {
+    poll_interval: Duration,
+    since: Option<Duration>,
+    include_spam_trash: bool,
     content: Content,
-    shared: &Shared,
-    tree: &mut Tree,
-) -> Vec<FeedHandle> {
-    let mut handles = Vec::new();
+}
+
+/// Starts a feed for each source of each account of each user that is to be synced, and those of
+/// the domain as the accounts find them. `content` is the most that any sink wants.
+pub(crate) fn start(config: &Config, content: Content, shared: &Shared, tree: &mut Tree) -> Feeds {
+    let feeds = Feeds::default();
+    let wishes = |since| Wishes {
+        poll_interval: config.sync.poll_interval,
+        since: match since {
+            Since::All => None,
+            Since::Within(duration) => Some(duration),
+        },
+        include_spam_trash: config.sync.include_spam_trash,
+        content,
+    };
     for user in config.users.iter().filter(|user| user.sync) {
         for account in &user.accounts {
-            let options = MailOptions {
+            let options = AccountOptions {
                 user: user.email.clone(),
                 address: account.address.clone(),
                 key: account.key.clone(),
-                poll_interval: config.sync.poll_interval,
-                since: match user.since {
-                    Since::All => None,
-                    Since::Within(duration) => Some(duration),
-                },
-                include_spam_trash: config.sync.include_spam_trash,
-                content,
             };
-            handles.push(start_one(options, shared.clone(), tree));
+            for source in &user.sources {
+                let wishes = wishes(user.since);
+                feeds.add(start_account(*source, &options, wishes, shared, tree));
+            }
         }
     }
-    handles
+    let domain = Domain {
+        feeds: feeds.clone(),
+        wishes: wishes(config.sync.since),
+        shared: shared.clone(),
+    };
+    tree.spawn("domain feeds".to_owned(), move |stop| {
+        domain.clone().run(stop)
+    });
+    feeds
 }
 
-fn start_one(options: MailOptions, shared: Shared, tree: &mut Tree) -> FeedHandle {
-    let (health_sender, health) = watch::channel(FeedHealth::default());
-    let (commands, receiver) = mpsc::channel(MAX_COMMANDS);
-    // A feed that starts again after a panic goes on with the same channel.
-    let receiver = Arc::new(Mutex::new(receiver));
-    let handle = FeedHandle {
+/// Starts the feed of one account's own collection of a source.
+fn start_account(
+    source: Source,
+    options: &AccountOptions,
+    wishes: Wishes,
+    shared: &Shared,
+    tree: &mut Tree,
+) -> FeedHandle {
+    let owner = Owner {
         user: options.user.clone(),
         address: options.address.clone(),
-        health,
-        commands,
     };
-    tree.spawn(format!("feed gmail {}", options.address), move |stop| {
-        let feed = MailFeed::new(options.clone(), shared.clone(), health_sender.clone());
-        let receiver = Arc::clone(&receiver);
-        async move {
-            let mut commands = receiver.lock_owned().await;
-            feed.run(&mut commands, stop).await
+    let name = format!("feed {} {}", source.as_str(), options.address);
+    let (shared, account) = (shared.clone(), options.clone());
+    match source {
+        Source::Gmail => {
+            let (handle, ends) = FeedHandle::new(source, "", Some(owner));
+            let options = MailOptions {
+                account,
+                poll_interval: wishes.poll_interval,
+                since: wishes.since,
+                include_spam_trash: wishes.include_spam_trash,
+                content: wishes.content,
+            };
+            tree.spawn(name, move |stop| {
+                let (ends, options, shared) = (ends.clone(), options.clone(), shared.clone());
+                async move {
+                    let mut commands = ends.commands.lock_owned().await;
+                    gmail::run(options, shared, ends.health, &mut commands, stop).await
+                }
+            });
+            handle
         }
-    });
-    handle
+        Source::Calendar | Source::Drive => todo!(),
+    }
+}
+
+/// Starts the feeds of the domain as accounts find calendars and shared drives.
+#[derive(Clone)]
+struct Domain {
+    feeds: Feeds,
+    wishes: Wishes,
+    shared: Shared,
+}
+
+impl Domain {
+    async fn run(self, stop: CancellationToken) -> Result<(), Fatal> {
+        let mut changes = self.shared.commons.changes();
+        let mut tree = Tree::new(&stop);
+        let mut started = HashSet::new();
+        loop {
+            changes.mark_unchanged();
+            for (source, collection) in self.shared.commons.collections() {
+                if started.insert((source, collection.clone())) {
+                    self.start_one(source, &collection, &mut tree);
+                }
+            }
+            tokio::select! {
+                () = stop.cancelled() => return tree.ended().await,
+                fatal = tree.failed() => return Err(fatal),
+                changed = changes.changed() => if changed.is_err() {
+                    return tree.ended().await;
+                },
+            }
+        }
+    }
+
+    /// Starts a feed of the domain; after a panic of this task goes on with its handle.
+    fn start_one(&self, source: Source, collection: &str, tree: &mut Tree) {
+        match source {
+            Source::Gmail => {}
+            Source::Calendar | Source::Drive => todo!("{collection}"),
+        }
+    }
 }

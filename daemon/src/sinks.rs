@@ -3,7 +3,7 @@
 
 use crate::admin::wire;
 use crate::supervisor::Tree;
-use nuncio_config::{Config, DirMode};
+use nuncio_config::{Config, DirMode, RecordKind};
 use nuncio_dispatch::{Blobs, Dispatch, Health, Options, RetryPolicy};
 use nuncio_model::{Clock, Content, SinkName, StoreError, untrusted};
 use nuncio_plugin_host::{Engine, EngineOptions, LabelChanges, Opened, Plugin, SinkOptions};
@@ -223,7 +223,9 @@ async fn run(
             max_attempts: config.retry.max_attempts.get(),
             max_delay: config.retry.max_delay,
         },
-        wants: Arc::new(move |record| plugin.info().wants(record)),
+        wants: Arc::new(move |record| {
+            config.records.contains(&RecordKind::of(record.source)) && plugin.info().wants(record)
+        }),
     };
     let spool = shared.spool.clone();
     Dispatch::new(

@@ -3,8 +3,9 @@
 use async_trait::async_trait;
 use nuncio_dispatch::Blobs;
 use nuncio_model::{
-    Address, Append, Appended, BlobRef, Chain, FailedItem, Feed, FeedId, FeedSpec, IndexRow,
-    ItemId, LabelSet, NewAccount, Payload, Record, StoreError, StoredAccount,
+    AccountKey, Address, Append, Appended, BlobRef, Chain, FailedItem, Feed, FeedId, FeedSpec,
+    IndexRow, ItemId, LabelSet, Membership, NewAccount, Payload, Record, Source, StoreError,
+    StoredAccount,
 };
 use nuncio_sources::Store;
 use nuncio_spool::Spool;
@@ -91,6 +92,23 @@ impl Store for SpoolPorts {
         self.0.due_failures(feed, now, limit as usize).await
     }
 
+    async fn memberships(
+        &self,
+        source: Source,
+        account: &AccountKey,
+    ) -> Result<Vec<Membership>, StoreError> {
+        self.0.memberships(source, account).await
+    }
+
+    async fn set_memberships(
+        &self,
+        source: Source,
+        account: &AccountKey,
+        memberships: Vec<Membership>,
+    ) -> Result<(), StoreError> {
+        self.0.set_memberships(source, account, memberships).await
+    }
+
     async fn has_room_for_walks(&self) -> Result<bool, StoreError> {
         Ok(!self.0.is_above(WALKS_PAUSE_AT))
     }
@@ -118,6 +136,6 @@ pub(crate) fn relabel(record: &mut Record, labels: &LabelSet) {
             change.flags = labels.flags();
             change.category = labels.category();
         }
-        Payload::Deleted(_) => {}
+        Payload::Event(_) | Payload::File(_) | Payload::Deleted(_) => {}
     }
 }

@@ -83,6 +83,18 @@ impl Tree {
         }
     }
 
+    /// Waits for all tasks to end by themselves, their token being cancelled. Returns the first
+    /// failure.
+    pub(crate) async fn ended(mut self) -> Result<(), Fatal> {
+        let mut first = Ok(());
+        while let Some(ended) = self.tasks.join_next().await {
+            if let Ok(Err(fatal)) = ended {
+                first = first.and(Err(fatal));
+            }
+        }
+        first
+    }
+
     /// Asks all tasks to stop and waits for them; what is left at `deadline` is cut off. Returns
     /// the first failure.
     pub(crate) async fn shut_down(mut self, deadline: Instant) -> Result<(), Fatal> {

@@ -109,7 +109,7 @@ impl World {
     pub fn configure_for(&self, users: &[String]) {
         let mut text = format!(
             "[google]\nservice_account_key = \"file:{}\"\nendpoint = \"{}\"\n\
-             [sync]\nsince = \"all\"\npoll_interval = \"200ms\"\n[plugins]\ndir = \"{}\"\n",
+             [sync]\nsources = [\"gmail\"]\nsince = \"all\"\npoll_interval = \"200ms\"\n[plugins]\ndir = \"{}\"\n",
             self.workspace.key_path().display(),
             self.workspace.base(),
             plugins().display(),

@@ -69,7 +69,7 @@ impl World {
     pub fn config_without_users(&self, google: &str) -> String {
         format!(
             "[google]\nservice_account_key = \"file:{}\"\nendpoint = \"{}\"\n{google}\n\
-             [sync]\nsince = \"all\"\npoll_interval = \"200ms\"\n[plugins]\ndir = \"{}\"\n",
+             [sync]\nsources = [\"gmail\"]\nsince = \"all\"\npoll_interval = \"200ms\"\n[plugins]\ndir = \"{}\"\n",
             self.workspace.key_path().display(),
             self.workspace.base(),
             plugins().display(),

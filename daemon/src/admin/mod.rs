@@ -7,7 +7,7 @@ pub(crate) mod wire;
 
 pub(crate) use server::{Listener, serve};
 
-use crate::feeds::FeedHandle;
+use crate::feeds::Feeds;
 use crate::sinks::SinkHandle;
 use nuncio_spool::Spool;
 
@@ -22,7 +22,7 @@ pub(crate) struct Daemon {
     /// Users in the order of the config, and whether they are synced.
     pub users: Vec<(nuncio_model::Address, bool)>,
     /// All feeds.
-    pub feeds: Vec<FeedHandle>,
+    pub feeds: Feeds,
     /// All sinks.
     pub sinks: Vec<SinkHandle>,
     /// The store, for counts and dead letters.

@@ -10,8 +10,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use jiff::Timestamp;
 use nuncio_model::{Chain, SinkName, StoreError};
-use nuncio_sources::gmail::MailCommand;
-use nuncio_sources::{FeedHealth, FeedState};
+use nuncio_sources::{FeedCommand, FeedHealth, FeedState};
 use nuncio_spool::{DeadLetterId, LetterFilter, LetterStatus, Letters};
 use std::sync::Arc;
 
@@ -45,15 +44,17 @@ impl From<StoreError> for Refused {
 
 async fn status(State(daemon): State<Arc<Daemon>>) -> Result<Json<wire::Status>, Refused> {
     let now = Timestamp::now().as_millisecond();
+    let feeds = daemon.feeds.all();
     let mut users = Vec::new();
     for (email, synced) in &daemon.users {
-        let feeds: Vec<&FeedHandle> = daemon
-            .feeds
-            .iter()
-            .filter(|feed| feed.user == *email)
-            .collect();
+        let feeds: Vec<&FeedHandle> = feeds_of(&feeds, email.as_str()).collect();
         users.push(user(email.as_str(), *synced, &feeds, now));
     }
+    let domain_feeds = feeds
+        .iter()
+        .filter(|feed| feed.owner.is_none())
+        .map(|feed| wire_feed(feed, &feed.health(), now))
+        .collect();
     let counts = daemon.spool.sinks().await?;
     let sinks: Vec<wire::Sink> = daemon.sinks.iter().map(|sink| sink.wire(&counts)).collect();
     let failed_items = daemon.spool.count_failed().await?;
@@ -77,7 +78,7 @@ async fn status(State(daemon): State<Arc<Daemon>>) -> Result<Json<wire::Status>,
             held: false,
         },
         users,
-        domain_feeds: Vec::new(),
+        domain_feeds,
         sinks,
         quota: Vec::new(),
         failed_items,
@@ -87,15 +88,24 @@ async fn status(State(daemon): State<Arc<Daemon>>) -> Result<Json<wire::Status>,
 fn user(email: &str, synced: bool, feeds: &[&FeedHandle], now: i64) -> wire::User {
     let healths: Vec<FeedHealth> = feeds.iter().map(|feed| feed.health()).collect();
     let state = if synced { worst(&healths) } else { "off" };
-    let accounts = feeds
-        .iter()
-        .zip(&healths)
-        .map(|(feed, health)| wire::Account {
-            address: feed.address.as_str().to_owned(),
-            key: health.account_key.clone(),
-            feeds: vec![wire_feed(health, now)],
-        })
-        .collect();
+    let mut accounts: Vec<wire::Account> = Vec::new();
+    for (feed, health) in feeds.iter().zip(&healths) {
+        let Some(owner) = &feed.owner else { continue };
+        let at = accounts
+            .iter()
+            .position(|account| account.address == owner.address.as_str());
+        let at = at.unwrap_or_else(|| {
+            accounts.push(wire::Account {
+                address: owner.address.as_str().to_owned(),
+                key: None,
+                feeds: Vec::new(),
+            });
+            accounts.len() - 1
+        });
+        let account = &mut accounts[at];
+        account.key = account.key.take().or_else(|| health.account_key.clone());
+        account.feeds.push(wire_feed(feed, health, now));
+    }
     wire::User {
         email: email.to_owned(),
         state: state.to_owned(),
@@ -103,10 +113,19 @@ fn user(email: &str, synced: bool, feeds: &[&FeedHandle], now: i64) -> wire::Use
     }
 }
 
+/// The feeds of a user's accounts.
+fn feeds_of<'a>(feeds: &'a [FeedHandle], email: &str) -> impl Iterator<Item = &'a FeedHandle> {
+    feeds.iter().filter(move |feed| {
+        let owner = feed.owner.as_ref();
+        owner.is_some_and(|owner| owner.user.as_str().eq_ignore_ascii_case(email))
+    })
+}
+
 /// The state that most needs a look.
 fn worst(healths: &[FeedHealth]) -> &'static str {
-    const BY_NEED: [FeedState; 8] = [
+    const BY_NEED: [FeedState; 9] = [
         FeedState::Disabled,
+        FeedState::Orphaned,
         FeedState::Held,
         FeedState::Paused,
         FeedState::Waiting,
@@ -121,10 +140,11 @@ fn worst(healths: &[FeedHealth]) -> &'static str {
         .map_or("off", FeedState::as_str)
 }
 
-fn wire_feed(health: &FeedHealth, now: i64) -> wire::Feed {
+fn wire_feed(feed: &FeedHandle, health: &FeedHealth, now: i64) -> wire::Feed {
     wire::Feed {
-        source: "gmail".to_owned(),
-        collection: String::new(),
+        source: feed.source.as_str().to_owned(),
+        collection: feed.collection.clone(),
+        name: health.name.clone(),
         state: health.state.as_str().to_owned(),
         walk: health.walk.map(|walk| wire::Walk {
             done: walk.done,
@@ -155,11 +175,8 @@ async fn resync(
     State(daemon): State<Arc<Daemon>>,
     Json(question): Json<wire::Resync>,
 ) -> Result<Json<wire::ResyncAnswer>, Refused> {
-    let feeds: Vec<&FeedHandle> = daemon
-        .feeds
-        .iter()
-        .filter(|feed| feed.user.as_str().eq_ignore_ascii_case(&question.email))
-        .collect();
+    let all = daemon.feeds.all();
+    let feeds: Vec<&FeedHandle> = feeds_of(&all, &question.email).collect();
     if feeds.is_empty() {
         let text = format!(
             "no user {} is being synced; see `nuncio status`",
@@ -168,17 +185,17 @@ async fn resync(
         return Err(Refused(StatusCode::NOT_FOUND, text));
     }
     let command = if question.accept_deletes {
-        MailCommand::AcceptDeletes
+        FeedCommand::AcceptDeletes
     } else {
-        MailCommand::Resync
+        FeedCommand::Resync
     };
-    if question.accept_deletes
-        && !feeds
-            .iter()
-            .any(|feed| feed.health().state == FeedState::Held)
-    {
-        let text = "no resync of this user waits with deletions".to_owned();
-        return Err(Refused(StatusCode::CONFLICT, text));
+    let mut feeds = feeds;
+    if question.accept_deletes {
+        feeds.retain(|feed| feed.health().state == FeedState::Held);
+        if feeds.is_empty() {
+            let text = "no resync of this user waits with deletions".to_owned();
+            return Err(Refused(StatusCode::CONFLICT, text));
+        }
     }
     let n_feeds = feeds.iter().filter(|feed| feed.command(command)).count();
     if n_feeds < feeds.len() {

@@ -61,10 +61,13 @@ pub(crate) struct Account {
 /// A feed.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Feed {
-    /// `gmail`.
+    /// `gmail`, `calendar` or `drive`.
     pub source: String,
-    /// Empty for a mailbox.
+    /// Empty for a mailbox; `primary` or a calendar's id; `my-drive` or a shared drive's id.
     pub collection: String,
+    /// What the calendar or shared drive is called; untrusted text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// A bare lower-case word.
     pub state: String,
     /// The walk under way.

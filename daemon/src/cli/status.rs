@@ -34,21 +34,16 @@ fn human(status: &Wire) -> String {
         lines.push(format!("  {}  {}", user.email, user.state));
         for account in &user.accounts {
             for feed in &account.feeds {
-                lines.push(format!(
-                    "    {}  {}  {}",
-                    account.address,
-                    feed.source,
-                    feed_line(feed)
-                ));
-                if let Some(error) = &feed.error {
-                    lines.push(format!(
-                        "      {}: {}",
-                        error.code,
-                        untrusted(&error.message)
-                    ));
-                    lines.push(format!("      hint: {}", untrusted(&error.hint)));
-                }
+                push_feed(&mut lines, &account.address, feed);
             }
+        }
+    }
+    if !status.domain_feeds.is_empty() {
+        lines.push(String::new());
+        lines.push("DOMAIN".to_owned());
+        for feed in &status.domain_feeds {
+            let name = feed.name.as_deref().unwrap_or(&feed.collection);
+            push_feed(&mut lines, &untrusted(name).to_string(), feed);
         }
     }
     lines.push(String::new());
@@ -77,6 +72,15 @@ fn human(status: &Wire) -> String {
         ));
     }
     lines.join("\n")
+}
+
+fn push_feed(lines: &mut Vec<String>, name: &str, feed: &Feed) {
+    lines.push(format!("    {name}  {}  {}", feed.source, feed_line(feed)));
+    if let Some(error) = &feed.error {
+        let message = untrusted(&error.message);
+        lines.push(format!("      {}: {message}", error.code));
+        lines.push(format!("      hint: {}", untrusted(&error.hint)));
+    }
 }
 
 fn feed_line(feed: &Feed) -> String {

@@ -153,6 +153,21 @@ pub struct Sink {
 pub enum RecordKind {
     /// Mails and their label changes.
     Email,
+    /// Calendar events.
+    Event,
+    /// Files of Drive.
+    File,
+}
+
+impl RecordKind {
+    /// The kind of what comes of a source.
+    pub fn of(source: Source) -> Self {
+        match source {
+            Source::Gmail => RecordKind::Email,
+            Source::Calendar => RecordKind::Event,
+            Source::Drive => RecordKind::File,
+        }
+    }
 }
 
 /// `batch`: a batch is sent as soon as one of the three is reached.

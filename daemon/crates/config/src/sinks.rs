@@ -81,8 +81,8 @@ fn read_sink(
         .and_then(|text| plugin_path(&table.name_of("plugin"), &text, guarded.plugins, report));
     let kinds = [
         ("email", Choice::Built(RecordKind::Email)),
-        ("event", Choice::Planned),
-        ("file", Choice::Planned),
+        ("event", Choice::Built(RecordKind::Event)),
+        ("file", Choice::Built(RecordKind::File)),
     ];
     let rungs = Content::ALL.map(|rung| (rung.as_str(), Choice::Built(rung)));
     let starts = [
@@ -100,7 +100,8 @@ fn read_sink(
     Some(Sink {
         name: SinkName::new(name),
         plugin: plugin?,
-        records: records.unwrap_or_else(|| vec![RecordKind::Email]),
+        records: records
+            .unwrap_or_else(|| vec![RecordKind::Email, RecordKind::Event, RecordKind::File]),
         content,
         settings,
         batch,

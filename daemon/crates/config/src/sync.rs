@@ -29,7 +29,8 @@ pub(crate) fn read(table: &Table<'_>, has_endpoint: bool, report: &mut Report<'_
         MIN_POLL
     };
     Sync {
-        sources: sources(table, report).unwrap_or_else(|| vec![Source::Gmail]),
+        sources: sources(table, report)
+            .unwrap_or_else(|| vec![Source::Gmail, Source::Calendar, Source::Drive]),
         since: since(table, Since::Within(DEFAULT_SINCE), report),
         poll_interval: table.duration("poll_interval", DEFAULT_POLL, least..=MAX_POLL, report),
         include_spam_trash: table.flag("include_spam_trash", false, report),
@@ -40,8 +41,8 @@ pub(crate) fn read(table: &Table<'_>, has_endpoint: bool, report: &mut Report<'_
 pub(crate) fn sources(table: &Table<'_>, report: &mut Report<'_>) -> Option<Vec<Source>> {
     let choices = [
         (Source::Gmail.as_str(), Choice::Built(Source::Gmail)),
-        (Source::Calendar.as_str(), Choice::Planned),
-        (Source::Drive.as_str(), Choice::Planned),
+        (Source::Calendar.as_str(), Choice::Built(Source::Calendar)),
+        (Source::Drive.as_str(), Choice::Built(Source::Drive)),
     ];
     table.choices("sources", &choices, report)
 }

@@ -2,7 +2,8 @@
 //! `email` of the contract; how it is made from MIME is in the Gmail source.
 
 use crate::Participant;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use crate::flag_set::flag_set;
+use serde::{Deserialize, Serialize};
 
 /// A mail message. Times are milliseconds since 1970-01-01T00:00:00Z, sizes are bytes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -116,59 +117,29 @@ pub struct BlobRef {
     pub size: u64,
 }
 
-/// Gmail's system labels as a set.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub struct MailFlags(u8);
+flag_set! {
+    /// Gmail's system labels as a set.
+    MailFlags {
+        /// Not read yet.
+        UNREAD = 0, "unread";
+        /// Has a star.
+        STARRED = 1, "starred";
+        /// Marked important.
+        IMPORTANT = 2, "important";
+        /// In the inbox; absent means archived.
+        INBOX = 3, "inbox";
+        /// Sent by this account.
+        SENT = 4, "sent";
+        /// A draft.
+        DRAFT = 5, "draft";
+        /// In spam.
+        SPAM = 6, "spam";
+        /// In the bin.
+        TRASH = 7, "trash";
+    }
+}
 
 impl MailFlags {
-    /// Not read yet.
-    pub const UNREAD: Self = Self(1);
-    /// Has a star.
-    pub const STARRED: Self = Self(1 << 1);
-    /// Marked important.
-    pub const IMPORTANT: Self = Self(1 << 2);
-    /// In the inbox; absent means archived.
-    pub const INBOX: Self = Self(1 << 3);
-    /// Sent by this account.
-    pub const SENT: Self = Self(1 << 4);
-    /// A draft.
-    pub const DRAFT: Self = Self(1 << 5);
-    /// In spam.
-    pub const SPAM: Self = Self(1 << 6);
-    /// In the bin.
-    pub const TRASH: Self = Self(1 << 7);
-
-    /// All flags with their names in the contract.
-    pub const NAMED: [(Self, &'static str); 8] = [
-        (Self::UNREAD, "unread"),
-        (Self::STARRED, "starred"),
-        (Self::IMPORTANT, "important"),
-        (Self::INBOX, "inbox"),
-        (Self::SENT, "sent"),
-        (Self::DRAFT, "draft"),
-        (Self::SPAM, "spam"),
-        (Self::TRASH, "trash"),
-    ];
-
-    /// These and `other`.
-    #[must_use]
-    pub fn with(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
-
-    /// Whether all of `other` are set.
-    pub fn contains(self, other: Self) -> bool {
-        self.0 & other.0 == other.0
-    }
-
-    /// The names of the set flags.
-    pub fn names(self) -> impl Iterator<Item = &'static str> {
-        Self::NAMED
-            .into_iter()
-            .filter(move |(flag, _)| self.contains(*flag))
-            .map(|(_, name)| name)
-    }
-
     /// Gmail's label id of a single flag.
     pub(crate) fn gmail_label(self) -> &'static str {
         match self {
@@ -181,29 +152,6 @@ impl MailFlags {
             Self::SPAM => "SPAM",
             _ => "TRASH",
         }
-    }
-}
-
-impl std::fmt::Debug for MailFlags {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_set().entries(self.names()).finish()
-    }
-}
-
-impl Serialize for MailFlags {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.names())
-    }
-}
-
-impl<'de> Deserialize<'de> for MailFlags {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let names = Vec::<std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
-        // A newer release may know more flags; what this one does not know it leaves out.
-        Ok(Self::NAMED
-            .into_iter()
-            .filter(|(_, name)| names.iter().any(|n| n == name))
-            .fold(Self::default(), |flags, (flag, _)| flags.with(flag)))
     }
 }
 

@@ -258,6 +258,17 @@ pub struct StoredAccount {
     pub frozen_at: i64,
 }
 
+/// That an account sees a collection of the domain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Membership {
+    /// The calendar's or shared drive's id.
+    pub collection: String,
+    /// Its display name, as this account sees it; empty where it is not shown.
+    pub name: String,
+    /// Higher means more rights.
+    pub rank: u8,
+}
+
 /// Why the store could not do it. Nothing of the request was kept.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {

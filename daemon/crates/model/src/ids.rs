@@ -63,6 +63,12 @@ const KEY_PART: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'@')
     .remove(b'+');
 
+/// The collection of an account's own calendar.
+pub const PRIMARY_CALENDAR: &str = "primary";
+
+/// The collection of an account's own files.
+pub const MY_DRIVE: &str = "my-drive";
+
 impl RecordKey {
     /// `gmail/ACCOUNT-KEY/MESSAGE`.
     pub fn gmail_message(account: &AccountKey, message: &ItemId) -> Self {
@@ -71,6 +77,32 @@ impl RecordKey {
             utf8_percent_encode(account.as_str(), KEY_PART),
             utf8_percent_encode(message.as_str(), KEY_PART)
         ))
+    }
+
+    /// `calendar/ACCOUNT-KEY/primary/EVENT` for an account's own calendar,
+    /// `calendar/shared:CALENDAR/EVENT` for any other one, whoever reads it.
+    pub fn calendar_event(account: &AccountKey, calendar: &str, event: &ItemId) -> Self {
+        let event = utf8_percent_encode(event.as_str(), KEY_PART);
+        Self(if calendar == PRIMARY_CALENDAR {
+            let account = utf8_percent_encode(account.as_str(), KEY_PART);
+            format!("calendar/{account}/{PRIMARY_CALENDAR}/{event}")
+        } else {
+            let calendar = utf8_percent_encode(calendar, KEY_PART);
+            format!("calendar/shared:{calendar}/{event}")
+        })
+    }
+
+    /// `drive/ACCOUNT-KEY/FILE` for what is in an account's view, `drive/shared:DRIVE/FILE` for
+    /// what is in a shared drive, whoever reads it.
+    pub fn drive_file(account: &AccountKey, drive: &str, file: &ItemId) -> Self {
+        let file = utf8_percent_encode(file.as_str(), KEY_PART);
+        Self(if drive == MY_DRIVE {
+            let account = utf8_percent_encode(account.as_str(), KEY_PART);
+            format!("drive/{account}/{file}")
+        } else {
+            let drive = utf8_percent_encode(drive, KEY_PART);
+            format!("drive/shared:{drive}/{file}")
+        })
     }
 }
 
@@ -141,6 +173,13 @@ mod tests {
             &ItemId::new("a/../#?%b"),
         );
         assert_eq!(key.as_str(), "gmail/ana@example.com/a%2F..%2F%23%3F%25b");
+        let (account, item) = (AccountKey::new("7"), ItemId::new("a/b"));
+        let calendar = |id| RecordKey::calendar_event(&account, id, &item).to_string();
+        assert_eq!(calendar(PRIMARY_CALENDAR), "calendar/7/primary/a%2Fb");
+        assert_eq!(calendar("c:/d@x.y"), "calendar/shared:c%3A%2Fd@x.y/a%2Fb");
+        let drive = |id| RecordKey::drive_file(&account, id, &item).to_string();
+        assert_eq!(drive(MY_DRIVE), "drive/7/a%2Fb");
+        assert_eq!(drive("0A/x"), "drive/shared:0A%2Fx/a%2Fb");
     }
 
     #[test]

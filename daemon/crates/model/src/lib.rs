@@ -8,7 +8,10 @@ mod clock;
 mod content;
 mod email;
 mod escape;
+mod event;
 mod feed;
+mod file;
+mod flag_set;
 mod ids;
 mod labels;
 mod next;
@@ -22,11 +25,19 @@ pub use clock::{Clock, ManualClock, SystemClock};
 pub use content::Content;
 pub use email::{Attachment, BlobRef, Direction, Email, MailCategory, MailFlags};
 pub use escape::{Untrusted, untrusted};
-pub use feed::{
-    Append, Appended, Blob, Cursor, FailedItem, Failure, Feed, FeedSpec, IndexRow, NewAccount, Op,
-    OpResult, StoreError, StoredAccount, Walk, WalkPhase,
+pub use event::{
+    Attendee, AttendeeFlags, Conference, Event, EventAttachment, EventStatus, EventTime,
+    GuestRights, Response, Visibility, ZonedTime,
 };
-pub use ids::{AccountKey, Address, FeedId, ItemId, RecordKey, Revision, SinkName, ThreadId};
+pub use feed::{
+    Append, Appended, Blob, Cursor, FailedItem, Failure, Feed, FeedSpec, IndexRow, Membership,
+    NewAccount, Op, OpResult, StoreError, StoredAccount, Walk, WalkPhase,
+};
+pub use file::{File, FileFlags, Permission, Shortcut};
+pub use ids::{
+    AccountKey, Address, FeedId, ItemId, MY_DRIVE, PRIMARY_CALENDAR, RecordKey, Revision, SinkName,
+    ThreadId,
+};
 pub use labels::{LabelNames, LabelSet};
 pub use next::Next;
 pub use outcome::{CallError, Outcome, Wait};

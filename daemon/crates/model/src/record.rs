@@ -9,7 +9,7 @@
 //! attachment) as further members, and the only form that is read back; so fields may be added
 //! with a default, never renamed.
 
-use crate::{AccountKey, Email, FeedId, MailCategory, MailFlags, RecordKey, Revision};
+use crate::{AccountKey, Email, Event, FeedId, File, MailCategory, MailFlags, RecordKey, Revision};
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -21,7 +21,8 @@ pub struct Record {
     pub key: RecordKey,
     /// Given by the spool's writer; 0 until then.
     pub revision: Revision,
-    /// Google's own order: Gmail's `historyId`; 0 where there is none.
+    /// Google's own order: Gmail's `historyId`, an event's `updated` in milliseconds since 1970,
+    /// Drive's `version`; 0 where there is none.
     pub source_version: u64,
     /// What happened.
     pub change: Change,
@@ -35,7 +36,7 @@ pub struct Record {
     pub user: String,
     /// Primary address of the account that was read; empty in domain feeds.
     pub account: String,
-    /// Empty for a mailbox.
+    /// Empty for a mailbox; `primary` or a calendar's id; `my-drive` or a shared drive's id.
     pub collection: String,
     /// When nuncio saw the change, in milliseconds since 1970.
     pub observed_at: i64,
@@ -103,6 +104,10 @@ pub enum Origin {
 pub enum Payload {
     /// A mail message.
     Email(Box<Email>),
+    /// A calendar event, recurring master or exception.
+    Event(Box<Event>),
+    /// A file or folder: metadata and permissions.
+    File(Box<File>),
     /// New labels of a mail.
     Labels(LabelChange),
     /// A deletion.
@@ -114,6 +119,8 @@ impl Payload {
     pub fn kind(&self) -> &'static str {
         match self {
             Payload::Email(_) => "email",
+            Payload::Event(_) => "event",
+            Payload::File(_) => "file",
             Payload::Labels(_) => "labels",
             Payload::Deleted(_) => "deleted",
         }
@@ -215,6 +222,8 @@ impl Serialize for Record {
         out.serialize_field("kind", self.payload.kind())?;
         match &self.payload {
             Payload::Email(email) => out.serialize_field("email", email)?,
+            Payload::Event(event) => out.serialize_field("event", event)?,
+            Payload::File(file) => out.serialize_field("file", file)?,
             Payload::Labels(labels) => out.serialize_field("labels", labels)?,
             Payload::Deleted(deleted) => out.serialize_field("deleted", deleted)?,
         }
@@ -242,6 +251,8 @@ struct Wire {
     extra: Vec<(String, String)>,
     kind: String,
     email: Option<Box<Email>>,
+    event: Option<Box<Event>>,
+    file: Option<Box<File>>,
     labels: Option<LabelChange>,
     deleted: Option<Deleted>,
 }
@@ -250,12 +261,15 @@ impl TryFrom<Wire> for Record {
     type Error = String;
 
     fn try_from(wire: Wire) -> Result<Self, String> {
-        let payload = match (wire.kind.as_str(), wire.email, wire.labels, wire.deleted) {
-            ("email", Some(email), _, _) => Payload::Email(email),
-            ("labels", _, Some(labels), _) => Payload::Labels(labels),
-            ("deleted", _, _, Some(deleted)) => Payload::Deleted(deleted),
-            (kind, ..) => return Err(format!("unknown or missing payload of kind {kind:?}")),
-        };
+        let payload = match wire.kind.as_str() {
+            "email" => wire.email.map(Payload::Email),
+            "event" => wire.event.map(Payload::Event),
+            "file" => wire.file.map(Payload::File),
+            "labels" => wire.labels.map(Payload::Labels),
+            "deleted" => wire.deleted.map(Payload::Deleted),
+            _ => None,
+        }
+        .ok_or_else(|| format!("unknown or missing payload of kind {:?}", wire.kind))?;
         Ok(Self {
             key: wire.key,
             revision: wire.revision,
@@ -287,7 +301,7 @@ impl Record {
                     attachment.content = None;
                 }
             }
-            Payload::Labels(_) | Payload::Deleted(_) => {}
+            Payload::Event(_) | Payload::File(_) | Payload::Labels(_) | Payload::Deleted(_) => {}
         }
         self
     }

@@ -111,6 +111,6 @@ fn show(guest: &str, guest_rate: f64, native: &str, native_rate: f64) {
 fn looked_at(record: &Record) -> usize {
     match &record.payload {
         Payload::Email(email) => email.subject.len() + email.text.as_ref().map_or(0, String::len),
-        Payload::Labels(_) | Payload::Deleted(_) => 0,
+        Payload::Event(_) | Payload::File(_) | Payload::Labels(_) | Payload::Deleted(_) => 0,
     }
 }

@@ -103,7 +103,7 @@ impl Info {
         };
         let labels_are_wanted = match record.payload {
             Payload::Labels(_) => self.label_changes != LabelChanges::None,
-            Payload::Email(_) | Payload::Deleted(_) => true,
+            Payload::Email(_) | Payload::Event(_) | Payload::File(_) | Payload::Deleted(_) => true,
         };
         self.kinds.contains(&kind) && labels_are_wanted
     }

@@ -20,6 +20,8 @@ pub enum FeedState {
     Disabled,
     /// Waits for Google, the network or the spool.
     Waiting,
+    /// It belongs to the domain and nobody who is synced can read it any more.
+    Orphaned,
 }
 
 impl FeedState {
@@ -34,6 +36,7 @@ impl FeedState {
             FeedState::Paused => "paused",
             FeedState::Disabled => "disabled",
             FeedState::Waiting => "waiting",
+            FeedState::Orphaned => "orphaned",
         }
     }
 }
@@ -65,6 +68,8 @@ pub struct FeedHealth {
     pub state: FeedState,
     /// The account's frozen key, once known.
     pub account_key: Option<String>,
+    /// What a domain feed is called; the calendar's or shared drive's name.
+    pub name: Option<String>,
     /// The feed's number, once known.
     pub feed: Option<u64>,
     /// The walk under way.
@@ -84,6 +89,7 @@ impl Default for FeedHealth {
         Self {
             state: FeedState::New,
             account_key: None,
+            name: None,
             feed: None,
             walk: None,
             items: 0,

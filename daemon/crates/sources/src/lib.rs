@@ -4,9 +4,40 @@
 //! How Google is called is in `nuncio-google`; how records are kept and delivered is behind the
 //! port and not known here.
 
+mod account;
+mod commons;
+mod desk;
+mod error;
 pub mod gmail;
 mod health;
 mod store;
+mod task;
 
+pub use account::{AccountOptions, Accounts};
+pub use commons::{Commons, Member};
 pub use health::{FeedError, FeedHealth, FeedState, WalkProgress};
 pub use store::Store;
+pub use task::FeedCommand;
+
+use nuncio_google::{Directory, Google};
+use nuncio_model::{Clock, People};
+use std::sync::Arc;
+
+/// What all feeds share. Clones are cheap.
+#[derive(Clone)]
+pub struct Shared {
+    /// Google.
+    pub google: Google,
+    /// The Directory, if an administrator is configured.
+    pub directory: Option<Directory>,
+    /// The store.
+    pub store: Arc<dyn Store>,
+    /// Who is who.
+    pub people: Arc<People>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// The accounts, and which address reads which feed.
+    pub accounts: Arc<Accounts>,
+    /// What the accounts see of what belongs to the domain.
+    pub commons: Arc<Commons>,
+}

@@ -3,8 +3,8 @@
 
 use async_trait::async_trait;
 use nuncio_model::{
-    Append, Appended, FailedItem, Feed, FeedId, FeedSpec, IndexRow, ItemId, NewAccount, StoreError,
-    StoredAccount,
+    AccountKey, Append, Appended, FailedItem, Feed, FeedId, FeedSpec, IndexRow, ItemId, Membership,
+    NewAccount, Source, StoreError, StoredAccount,
 };
 
 /// What a feed needs of the store. All writes are durable when the call returns.
@@ -68,6 +68,21 @@ pub trait Store: Send + Sync {
         now: i64,
         limit: u32,
     ) -> Result<Vec<FailedItem>, StoreError>;
+
+    /// What an account was last said to see of what belongs to the domain.
+    async fn memberships(
+        &self,
+        source: Source,
+        account: &AccountKey,
+    ) -> Result<Vec<Membership>, StoreError>;
+
+    /// Replaces that.
+    async fn set_memberships(
+        &self,
+        source: Source,
+        account: &AccountKey,
+        memberships: Vec<Membership>,
+    ) -> Result<(), StoreError>;
 
     /// Whether there is room for walks; live changes may use the rest.
     async fn has_room_for_walks(&self) -> Result<bool, StoreError>;

@@ -7,7 +7,8 @@
 //! while a process has the spool open. One writer thread, a few read-only connections.
 //!
 //! # Tables
-//! `meta` (instance id, last revision); `accounts`, `feeds` (cursor and walk); `items` (the
+//! `meta` (instance id, last revision); `accounts`, `members` (who sees which calendar and shared
+//! drive of the domain), `feeds` (cursor and walk); `items` (the
 //! item index, at most 64 bytes a row) with `label_sets` and `tombstones`; `records` with
 //! `record_blobs`, `blobs`, `blob_chunks`; `sinks` and `lanes` (one row for each sink and feed:
 //! the last settled record); `dead_letters`; `failed_items`. Columns are in `schema`. Rows of
@@ -40,6 +41,7 @@ mod failed_items;
 mod feeds;
 mod index;
 mod lanes;
+mod members;
 mod open;
 mod reader;
 mod release;

@@ -2,7 +2,7 @@
 //! is written, settings that must stand before the first table. Never repairs anything.
 
 use crate::error::Error;
-use crate::schema::{APPLICATION_ID, CREATE, PAGE_SIZE, SCHEMA_VERSION, SMALL_TABLES};
+use crate::schema::{APPLICATION_ID, CREATE, MIGRATIONS, PAGE_SIZE, SCHEMA_VERSION, SMALL_TABLES};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
@@ -69,6 +69,7 @@ pub(crate) fn open(dir: &Path) -> Result<Opened, Error> {
     } else {
         check_integrity(&writer, &file)?;
         configure(&writer).map_err(fault)?;
+        migrate(&writer).map_err(fault)?;
     }
     if created {
         File::open(dir)
@@ -191,12 +192,29 @@ fn configure(conn: &Connection) -> rusqlite::Result<()> {
 fn create(conn: &Connection) -> rusqlite::Result<()> {
     let transaction = conn.unchecked_transaction()?;
     transaction.execute_batch(CREATE)?;
+    for (_, addition) in MIGRATIONS {
+        transaction.execute_batch(addition)?;
+    }
     transaction.execute(
         "INSERT INTO meta (name, value) VALUES
            ('instance_id', lower(hex(randomblob(16)))), ('last_revision', 0)",
         [],
     )?;
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+    transaction.commit()
+}
+
+/// Brings an older file up to this release's schema, all or nothing.
+fn migrate(conn: &Connection) -> rusqlite::Result<()> {
+    let version: i32 = conn.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let transaction = conn.unchecked_transaction()?;
+    for (_, addition) in MIGRATIONS
+        .iter()
+        .filter(|(added_in, _)| *added_in > version)
+    {
+        transaction.execute_batch(addition)?;
+    }
     transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
     transaction.commit()
 }

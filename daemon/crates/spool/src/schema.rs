@@ -6,7 +6,7 @@ pub(crate) const APPLICATION_ID: i32 = 0x6e75_6e63;
 
 /// The schema that this release writes (`PRAGMA user_version`). Raised by additive migrations
 /// only; a higher one is refused at open.
-pub(crate) const SCHEMA_VERSION: i32 = 1;
+pub(crate) const SCHEMA_VERSION: i32 = 2;
 
 /// Rows in `records` are JSON compressed by zstd. Other forms get another number.
 pub(crate) const FORMAT_JSON_ZSTD: i64 = 1;
@@ -25,7 +25,24 @@ pub(crate) const SMALL_TABLES: [&str; 7] = [
     "failed_items",
 ];
 
-/// Everything, for an empty file.
+/// What each schema added to the one before it, from version 2 on. Additive, so that the release
+/// before can still read the file.
+pub(crate) const MIGRATIONS: [(i32, &str); 1] = [(2, CREATE_MEMBERS)];
+
+/// Which accounts see which calendars and shared drives of the domain: found out by walks, and so
+/// not to be found out again at each start.
+const CREATE_MEMBERS: &str = "
+CREATE TABLE members (
+  source TEXT NOT NULL,
+  account_key TEXT NOT NULL,
+  collection TEXT NOT NULL,
+  name TEXT NOT NULL,
+  rank INTEGER NOT NULL,
+  PRIMARY KEY (source, account_key, collection)
+) WITHOUT ROWID;
+";
+
+/// Everything of version 1, for an empty file; the migrations follow.
 pub(crate) const CREATE: &str = "
 CREATE TABLE meta (
   name TEXT PRIMARY KEY,

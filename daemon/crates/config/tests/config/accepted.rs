@@ -43,7 +43,10 @@ plugin = "search.wasm"
     );
     assert_eq!(
         (ana.sources.as_slice(), ana.since),
-        ([Source::Gmail].as_slice(), ninety_days)
+        (
+            [Source::Gmail, Source::Calendar, Source::Drive].as_slice(),
+            ninety_days
+        )
     );
     let [account] = ana.accounts.as_slice() else {
         panic!("one account: {:?}", ana.accounts)
@@ -58,7 +61,10 @@ plugin = "search.wasm"
         search.plugin,
         Path::new("/usr/lib/nuncio/plugins/search.wasm")
     );
-    assert_eq!(search.records, [RecordKind::Email]);
+    assert_eq!(
+        search.records,
+        [RecordKind::Email, RecordKind::Event, RecordKind::File]
+    );
     assert_eq!(search.content, None);
     assert_eq!(search.settings, serde_json::json!({}));
     assert_eq!(search.batch.records.get(), 100);

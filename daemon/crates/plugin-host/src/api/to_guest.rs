@@ -1,6 +1,9 @@
 //! From our records to the contract's, borrowed, and cut to the content that the sink may see.
 //! Strings are lent; lists live in an arena that goes with the call.
 
+mod calendar;
+mod drive;
+
 use bumpalo::Bump;
 use nuncio_model::{
     Attachment, BlobRef, Change, Content, DeleteCause, Deleted, Direction, Email, LabelChange,
@@ -70,6 +73,10 @@ pub(crate) fn record<'a>(
         extra: (!record.extra.is_empty()).then(|| pairs(arena, &record.extra)),
         payload: match &record.payload {
             Payload::Email(mail) => wit::Payload::Email(email(arena, mail, lender)?),
+            Payload::Event(event) => {
+                wit::Payload::Event(calendar::event(arena, event, lender.content))
+            }
+            Payload::File(file) => wit::Payload::File(drive::file(arena, file)),
             Payload::Labels(change) => wit::Payload::Labels(labels(arena, change)),
             Payload::Deleted(known) => wit::Payload::Deleted(deleted(known)),
         },

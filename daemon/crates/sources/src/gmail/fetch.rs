@@ -1,6 +1,6 @@
 //! Reads messages by id, several at a time, and tells one bad message from a bad mailbox.
 
-use super::error::is_not_found;
+use crate::error::is_not_found;
 use futures_util::StreamExt;
 use nuncio_google::{Error, Fault, Gmail, RawMessage};
 use nuncio_model::{ItemId, Next};

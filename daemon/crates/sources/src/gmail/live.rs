@@ -3,18 +3,12 @@
 
 use super::fetch::{Blame, Fetched, Judged, fetch};
 use super::fold::{Event, Step, What, fold};
-use super::{Error, MailFeed, Mailbox, label_names};
+use super::{MailFeed, Mailbox, label_names};
+use crate::desk::next_try;
+use crate::error::Error;
 use nuncio_google::HistoryPage;
-use nuncio_model::{
-    Append, Cursor, DeleteCause, Failure, IndexRow, ItemId, LabelSet, Next, Op, Origin,
-};
+use nuncio_model::{Cursor, DeleteCause, Failure, IndexRow, ItemId, LabelSet, Next, Op, Origin};
 use std::collections::HashMap;
-
-/// The first wait before a failed item is tried again, in milliseconds; doubled at each try.
-const FAILED_FIRST_WAIT_MS: i64 = 60_000;
-
-/// The longest wait between tries of a failed item, in milliseconds.
-const FAILED_MAX_WAIT_MS: i64 = 6 * 60 * 60 * 1_000;
 
 /// Failed items tried at once.
 const N_FAILURES: u32 = 20;
@@ -73,7 +67,7 @@ impl MailFeed {
         let unreadable: Option<Vec<ItemId>> = page.bad.iter().map(|bad| bad.id.clone()).collect();
         let (Some(events), Some(unreadable)) = (events(&page), unreadable) else {
             tracing::warn!(
-                account = %self.options.address,
+                account = %self.options.account.address,
                 source = "gmail",
                 "a history record could not be read"
             );
@@ -103,7 +97,7 @@ impl MailFeed {
         let mut items: Vec<ItemId> = events.iter().map(|event| event.item.clone()).collect();
         items.sort_unstable();
         items.dedup();
-        let known = self.store.lookup(mailbox.feed.id, items).await?;
+        let known = self.desk.store.lookup(mailbox.feed.id, items).await?;
         let rows: HashMap<ItemId, IndexRow> = known
             .into_iter()
             .flatten()
@@ -219,7 +213,7 @@ impl MailFeed {
             self.refresh_label_names(mailbox).await?;
         }
         let scribe = mailbox.scribe.clone();
-        let now = self.clock.now_ms();
+        let now = self.desk.clock.now_ms();
         // MIME and hashing are work for a thread that may be busy.
         let ops = tokio::task::spawn_blocking(move || {
             batch
@@ -234,7 +228,7 @@ impl MailFeed {
                         item,
                         code: error.code().to_owned(),
                         message: error.to_string(),
-                        next_try: now + FAILED_FIRST_WAIT_MS,
+                        next_try: next_try(now, 0),
                     }),
                 })
                 .collect::<Vec<_>>()
@@ -244,7 +238,7 @@ impl MailFeed {
             Ok(ops) => Ok((ops, n_done)),
             Err(panicked) => {
                 tracing::error!(
-                    account = %self.options.address,
+                    account = %self.options.account.address,
                     error = %panicked,
                     "normalizing mail panicked, which is a bug"
                 );
@@ -255,8 +249,9 @@ impl MailFeed {
 
     /// Tries failed items again that are due.
     pub(super) async fn retry_failures(&mut self, mailbox: &mut Mailbox) -> Result<(), Error> {
-        let now = self.clock.now_ms();
+        let now = self.desk.clock.now_ms();
         let due = self
+            .desk
             .store
             .due_failures(mailbox.feed.id, now, N_FAILURES)
             .await?;
@@ -272,31 +267,20 @@ impl MailFeed {
             .await?;
         for (op, failed) in ops.iter_mut().zip(&due[..n_done]) {
             if let Op::Fail(failure) = op {
-                let wait = FAILED_FIRST_WAIT_MS << failed.n_attempts.min(16);
-                failure.next_try = now + wait.min(FAILED_MAX_WAIT_MS);
+                failure.next_try = next_try(now, failed.n_attempts);
             }
         }
         self.append(mailbox, ops, None).await
     }
 
-    /// One transaction of this feed; keeps the copy in memory equal to what is stored.
+    /// One transaction of this feed that leaves the walk as it is.
     pub(super) async fn append(
         &self,
         mailbox: &mut Mailbox,
         ops: Vec<Op>,
         cursor: Option<Cursor>,
     ) -> Result<(), Error> {
-        let append = Append {
-            feed: mailbox.feed.id,
-            ops,
-            cursor: cursor.clone(),
-            walk: None,
-        };
-        self.store.append(append).await?;
-        if cursor.is_some() {
-            mailbox.feed.cursor = cursor;
-        }
-        self.publish_count(mailbox).await
+        self.desk.append(&mut mailbox.feed, ops, cursor, None).await
     }
 
     async fn refresh_label_names(&self, mailbox: &mut Mailbox) -> Result<(), Error> {

@@ -4,17 +4,12 @@
 //! Why labels are compared by listing: a get of each known message would cost 20 units, a page
 //! of 500 ids costs 5.
 
-use super::error::is_not_found;
-use super::{Error, MailFeed, Mailbox, Progress, label_names};
+use super::{MailFeed, Mailbox, label_names};
+use crate::desk::is_mass_deletion;
+use crate::error::{Error, is_not_found};
 use nuncio_google::ListMessages;
-use nuncio_model::{Append, DeleteCause, IndexRow, ItemId, LabelSet, Op, Origin, Walk, WalkPhase};
+use nuncio_model::{DeleteCause, IndexRow, ItemId, LabelSet, Op, Origin, Walk, WalkPhase};
 use std::collections::{BTreeSet, HashMap};
-
-/// A sweep of more items than this, and of a larger share than [`HOLD_PERCENT`], is held.
-const HOLD_ABOVE: u64 = 1_000;
-
-/// See [`HOLD_ABOVE`].
-const HOLD_PERCENT: u64 = 30;
 
 /// Missing items that are looked up before any is deleted.
 const N_SAMPLE: u32 = 10;
@@ -46,10 +41,7 @@ pub(crate) struct SeenLabels {
 
 impl MailFeed {
     /// One step of the label comparison.
-    pub(super) async fn compare_labels(
-        &mut self,
-        mailbox: &mut Mailbox,
-    ) -> Result<Progress, Error> {
+    pub(super) async fn compare_labels(&mut self, mailbox: &mut Mailbox) -> Result<(), Error> {
         let Some(mut seen) = mailbox.seen_labels.take() else {
             let names = label_names(&mailbox.gmail).await?;
             let labels: BTreeSet<String> = names.0.keys().cloned().collect();
@@ -71,7 +63,7 @@ impl MailFeed {
                 by_item: HashMap::new(),
                 compared: None,
             });
-            return Ok(Progress::More);
+            return Ok(());
         };
         let step = match seen.todo.last().cloned() {
             Some(label) => self
@@ -90,7 +82,7 @@ impl MailFeed {
             });
             self.store_walk(mailbox, walk).await?;
         }
-        Ok(Progress::More)
+        Ok(())
     }
 
     async fn list_label(
@@ -134,6 +126,7 @@ impl MailFeed {
             return Ok(true);
         };
         let rows = self
+            .desk
             .store
             .rows(mailbox.feed.id, seen.compared.clone(), N_COMPARE)
             .await?;
@@ -189,28 +182,29 @@ impl MailFeed {
         &mut self,
         mailbox: &mut Mailbox,
         accepted: bool,
-    ) -> Result<Progress, Error> {
+    ) -> Result<(), Error> {
         // The live catch-up: what came since the listing is not missing.
         while self.poll(mailbox).await? {}
         let feed = mailbox.feed.id;
         let Some(walk) = mailbox.feed.walk.clone() else {
-            return Ok(Progress::More);
+            return Ok(());
         };
         if !matches!(walk.phase, WalkPhase::Sweep { .. }) {
-            return Ok(Progress::More); // The catch-up found the history expired again.
+            return Ok(()); // The catch-up found the history expired again.
         }
         let n_missing = self
+            .desk
             .store
             .count_unmarked(feed, walk.generation, walk.baseline)
             .await?;
         if n_missing == 0 {
             self.store_walk(mailbox, None).await?;
-            return Ok(Progress::More);
+            return Ok(());
         }
-        let n_items = self.store.count_items(feed).await?;
-        if !accepted && n_missing > HOLD_ABOVE && n_missing * 100 > n_items * HOLD_PERCENT {
+        let n_items = self.desk.store.count_items(feed).await?;
+        if !accepted && is_mass_deletion(n_missing, n_items) {
             tracing::warn!(
-                account = %self.options.address,
+                account = %self.options.account.address,
                 source = "gmail",
                 n_missing,
                 n_items,
@@ -223,9 +217,10 @@ impl MailFeed {
                 ..walk
             };
             self.store_walk(mailbox, Some(held)).await?;
-            return Ok(Progress::More);
+            return Ok(());
         }
         let rows = self
+            .desk
             .store
             .unmarked(feed, walk.generation, walk.baseline, N_SWEEP)
             .await?;
@@ -242,7 +237,7 @@ impl MailFeed {
                 self.begin_walk(mailbox, Origin::Resync, Some(LISTING_LEFT_OUT))
                     .await?;
             }
-            return Ok(Progress::More);
+            return Ok(());
         };
         let ops = rows
             .iter()
@@ -262,17 +257,10 @@ impl MailFeed {
             phase: WalkPhase::Sweep { accepted: true },
             ..walk
         };
-        self.store
-            .append(Append {
-                feed,
-                ops,
-                cursor: None,
-                walk: Some(Some(walk.clone())),
-            })
+        self.desk
+            .append(&mut mailbox.feed, ops, None, Some(Some(walk)))
             .await?;
-        mailbox.feed.walk = Some(walk);
-        self.publish_count(mailbox).await?;
-        Ok(Progress::More)
+        Ok(())
     }
 
     /// Looks up some of the missing messages: why they are missing, or `None` if one of them is

@@ -2,11 +2,11 @@
 //! know. It never moves the live position. After a crash it goes on at the page, where what was
 //! already read is known and not read again.
 
-use super::error::status;
 use super::fetch::Judged;
-use super::{Error, MailFeed, Mailbox, Progress};
+use super::{MailFeed, Mailbox};
+use crate::error::{Error, status};
 use nuncio_google::ListMessages;
-use nuncio_model::{Append, Cursor, ItemId, Op, Origin, Walk, WalkPhase};
+use nuncio_model::{Cursor, ItemId, Op, Origin, Walk, WalkPhase};
 use std::collections::VecDeque;
 
 /// Messages read between two looks at the live position.
@@ -57,7 +57,7 @@ impl MailFeed {
         } else {
             Vec::new()
         };
-        let generation = self.store.next_generation(mailbox.feed.id).await?;
+        let generation = self.desk.store.next_generation(mailbox.feed.id).await?;
         let walk = Walk {
             origin,
             reason: reason.map(str::to_owned),
@@ -70,31 +70,24 @@ impl MailFeed {
         };
         if let Some(reason) = reason {
             tracing::warn!(
-                account = %self.options.address,
+                account = %self.options.account.address,
                 source = "gmail",
                 reason,
                 "comparing the whole mailbox with Google"
             );
         }
         let cursor = Cursor(profile.history_id.to_string());
-        self.store
-            .append(Append {
-                feed: mailbox.feed.id,
-                ops,
-                cursor: Some(cursor.clone()),
-                walk: Some(Some(walk.clone())),
-            })
+        self.desk
+            .append(&mut mailbox.feed, ops, Some(cursor), Some(Some(walk)))
             .await?;
-        mailbox.feed.cursor = Some(cursor);
-        mailbox.feed.walk = Some(walk);
         mailbox.history = None;
         mailbox.listed = Listed::default();
         mailbox.seen_labels = None;
-        self.publish_count(mailbox).await
+        Ok(())
     }
 
     /// Reads the next few messages of the walk, or its next page.
-    pub(super) async fn walk_on(&mut self, mailbox: &mut Mailbox) -> Result<Progress, Error> {
+    pub(super) async fn walk_on(&mut self, mailbox: &mut Mailbox) -> Result<(), Error> {
         if !mailbox.listed.loaded {
             self.list_page(mailbox).await?;
         }
@@ -121,7 +114,7 @@ impl MailFeed {
         if mailbox.listed.unread.is_empty() {
             self.turn_page(mailbox).await?;
         }
-        Ok(Progress::More)
+        Ok(())
     }
 
     /// Lists the walk's next page and sorts out what is known already.
@@ -129,7 +122,7 @@ impl MailFeed {
         let Some(walk) = mailbox.feed.walk.clone() else {
             return Ok(());
         };
-        tracing::trace!(account = %self.options.address, source = "gmail", "walk page begins");
+        tracing::trace!(account = %self.options.account.address, source = "gmail", "walk page begins");
         let page = mailbox
             .gmail
             .list_messages(&ListMessages {
@@ -147,7 +140,7 @@ impl MailFeed {
                 if walk.page.is_some() && status(&error).is_some_and(|s| s.status == 400) =>
             {
                 tracing::info!(
-                    account = %self.options.address,
+                    account = %self.options.account.address,
                     source = "gmail",
                     "Google took a page token back, the walk lists again from its beginning"
                 );
@@ -170,7 +163,11 @@ impl MailFeed {
             .iter()
             .map(|message| message.id.clone())
             .collect();
-        let rows = self.store.lookup(mailbox.feed.id, items.clone()).await?;
+        let rows = self
+            .desk
+            .store
+            .lookup(mailbox.feed.id, items.clone())
+            .await?;
         let mut marks = Vec::new();
         let mut unread = VecDeque::new();
         for (item, row) in items.into_iter().zip(rows) {
@@ -212,7 +209,7 @@ impl MailFeed {
             }),
         };
         self.store_walk(mailbox, walk).await?;
-        tracing::trace!(account = %self.options.address, source = "gmail", "walk page ended");
+        tracing::trace!(account = %self.options.account.address, source = "gmail", "walk page ended");
         Ok(())
     }
 
@@ -222,21 +219,10 @@ impl MailFeed {
         mailbox: &mut Mailbox,
         walk: Option<Walk>,
     ) -> Result<(), Error> {
-        self.store
-            .append(Append {
-                feed: mailbox.feed.id,
-                ops: Vec::new(),
-                cursor: None,
-                walk: Some(walk.clone()),
-            })
-            .await?;
-        if walk.is_none() {
-            mailbox.feed.complete = true;
-            tracing::info!(account = %self.options.address, source = "gmail", "walk done");
-        }
-        mailbox.feed.walk = walk;
         mailbox.listed = Listed::default();
-        self.publish_count(mailbox).await
+        self.desk
+            .append(&mut mailbox.feed, Vec::new(), None, Some(walk))
+            .await
     }
 
     /// The search that a walk lists by: from the floor on, without what never belongs.

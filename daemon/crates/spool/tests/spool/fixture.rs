@@ -314,7 +314,7 @@ pub(crate) fn relabel() -> Relabel {
         match &mut record.payload {
             Payload::Email(email) => email.labels = names,
             Payload::Labels(change) => change.labels = names,
-            Payload::Deleted(_) => {}
+            Payload::Event(_) | Payload::File(_) | Payload::Deleted(_) => {}
         }
     })
 }
@@ -324,6 +324,8 @@ pub(crate) fn content(record: &Record) -> (Change, String, Vec<String>) {
     let (subject, labels) = match &record.payload {
         Payload::Email(email) => (email.subject.clone(), email.labels.clone()),
         Payload::Labels(change) => (String::new(), change.labels.clone()),
+        Payload::Event(event) => (event.summary.clone(), vec![]),
+        Payload::File(file) => (file.name.clone(), vec![]),
         Payload::Deleted(_) => (String::new(), vec![]),
     };
     (record.change, subject, labels)

@@ -60,7 +60,7 @@ async fn a_newer_schema_is_refused_by_its_number_and_left_as_it_is() {
     assert!(
         error
             .to_string()
-            .contains("schema 99, this release reads up to 1"),
+            .contains("schema 99, this release reads up to 2"),
         "{error}"
     );
     assert!(

@@ -1,5 +1,6 @@
-//! Why a mail feed could not take a step, and what follows from it.
+//! Why a feed could not take a step, and what follows from it.
 
+use crate::FeedState;
 use nuncio_google::Fault;
 use nuncio_model::{Next, StoreError};
 use std::time::Duration;
@@ -7,7 +8,7 @@ use std::time::Duration;
 /// How long to wait for room in the spool before looking again.
 const FULL_WAIT: Duration = Duration::from_secs(5);
 
-/// A step of a mail feed failed. Nothing of the step was kept.
+/// A step of a feed failed. Nothing of the step was kept.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     /// Google refused or could not be reached.
@@ -38,6 +39,12 @@ pub(crate) enum Error {
         /// The one that reads the mailbox.
         other: String,
     },
+    /// Nobody is left who can read what belongs to the domain.
+    #[error("nobody who is synced can read {collection} any more")]
+    Orphaned {
+        /// The calendar's or shared drive's id.
+        collection: String,
+    },
     /// A listing or history that cannot be read in part, so that going on would lose something.
     #[error("{what} of Google's answer could not be read")]
     Unreadable {
@@ -47,19 +54,28 @@ pub(crate) enum Error {
 }
 
 impl Error {
-    pub(super) fn next(&self) -> Next {
+    pub(crate) fn next(&self) -> Next {
         match self {
             Error::Google(error) => error.next(),
             Error::Store(StoreError::Full(_)) => Next::RetryAfter(FULL_WAIT),
             Error::Store(StoreError::Failed(_) | StoreError::Closed) => Next::Stop,
-            Error::UnknownUser { .. } | Error::OtherMailbox { .. } | Error::SameMailbox { .. } => {
-                Next::Reauthorize
-            }
+            Error::UnknownUser { .. }
+            | Error::OtherMailbox { .. }
+            | Error::SameMailbox { .. }
+            | Error::Orphaned { .. } => Next::Reauthorize,
             Error::Unreadable { .. } => Next::Backoff,
         }
     }
 
-    pub(super) fn code(&self) -> &'static str {
+    /// The state of a feed that cannot go on for this reason.
+    pub(crate) fn refused_state(&self) -> FeedState {
+        match self {
+            Error::Orphaned { .. } => FeedState::Orphaned,
+            _ => FeedState::Disabled,
+        }
+    }
+
+    pub(crate) fn code(&self) -> &'static str {
         match self {
             Error::Google(error) => error.code(),
             Error::Store(StoreError::Full(_)) => "SPL010",
@@ -68,10 +84,11 @@ impl Error {
             Error::OtherMailbox { .. } => "SRC002",
             Error::Unreadable { .. } => "SRC003",
             Error::SameMailbox { .. } => "SRC004",
+            Error::Orphaned { .. } => "SRC005",
         }
     }
 
-    pub(super) fn hint(&self) -> String {
+    pub(crate) fn hint(&self) -> String {
         match self {
             Error::Google(error) => error.hint().into(),
             Error::Store(StoreError::Full(_)) => {
@@ -92,13 +109,18 @@ impl Error {
             Error::SameMailbox { address, .. } => {
                 format!("take {address} out of `accounts`; as an alias it still names the user")
             }
+            Error::Orphaned { .. } => {
+                "nothing is deleted in the sinks; give one of the synced users access, or remove \
+                 its records with the user that had it"
+                    .into()
+            }
             Error::Unreadable { .. } => "it is tried again; report it if it stays".into(),
         }
     }
 }
 
 /// The HTTP status of an answer that Google gave.
-pub(super) fn status(error: &nuncio_google::Error) -> Option<&nuncio_google::Status> {
+pub(crate) fn status(error: &nuncio_google::Error) -> Option<&nuncio_google::Status> {
     match error {
         nuncio_google::Error::Status(status) => Some(status),
         _ => None,
@@ -106,6 +128,6 @@ pub(super) fn status(error: &nuncio_google::Error) -> Option<&nuncio_google::Sta
 }
 
 /// Whether Google says that there is no such thing.
-pub(super) fn is_not_found(error: &nuncio_google::Error) -> bool {
+pub(crate) fn is_not_found(error: &nuncio_google::Error) -> bool {
     status(error).is_some_and(|status| status.fault == Fault::NotFound)
 }

@@ -1,0 +1,163 @@
+//! What belongs to the domain rather than to one account: other calendars than the primary ones,
+//! and shared drives. Account feeds tell here what their account sees; each such collection is
+//! then read once, by the member with most rights, and by another one when that member loses it.
+//!
+//! Who reads what is not decided here; this is only what is known.
+
+use nuncio_model::{AccountKey, Address, Membership, Source};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, PoisonError};
+use tokio::sync::watch;
+
+/// An account that sees a collection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    /// The configured user.
+    pub user: Address,
+    /// The account's frozen key.
+    pub account: AccountKey,
+    /// The account's primary address.
+    pub address: Address,
+    /// Higher means more rights.
+    pub rank: u8,
+    /// The collection's name, as this account sees it.
+    pub name: String,
+}
+
+/// Everything that accounts have told.
+#[derive(Debug)]
+pub struct Commons {
+    told: Mutex<Told>,
+    changes: watch::Sender<u64>,
+}
+
+#[derive(Debug, Default)]
+struct Told {
+    by_collection: BTreeMap<(Source, String), HashMap<AccountKey, Member>>,
+}
+
+impl Default for Commons {
+    fn default() -> Self {
+        Self {
+            told: Mutex::default(),
+            changes: watch::Sender::new(0),
+        }
+    }
+}
+
+impl Commons {
+    /// What an account sees of a source now, in full: what it told before and does not tell again
+    /// it has lost.
+    pub fn tell(
+        &self,
+        source: Source,
+        user: &Address,
+        account: &AccountKey,
+        address: &Address,
+        seen: Vec<Membership>,
+    ) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = told.by_collection.clone();
+        for ((of, _), members) in &mut told.by_collection {
+            if *of == source {
+                members.remove(account);
+            }
+        }
+        for seen in seen {
+            let members = told
+                .by_collection
+                .entry((source, seen.collection))
+                .or_default();
+            members.insert(
+                account.clone(),
+                Member {
+                    user: user.clone(),
+                    account: account.clone(),
+                    address: address.clone(),
+                    rank: seen.rank,
+                    name: seen.name,
+                },
+            );
+        }
+        if told.by_collection != before {
+            drop(told);
+            self.changes.send_modify(|n| *n += 1);
+        }
+    }
+
+    /// Every collection that was ever told of, also one that nobody sees any more.
+    pub fn collections(&self) -> Vec<(Source, String)> {
+        let told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.by_collection.keys().cloned().collect()
+    }
+
+    /// Who sees a collection: most rights first, then by account key, so that all agree.
+    pub fn members(&self, source: Source, collection: &str) -> Vec<Member> {
+        let told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut members: Vec<Member> = told
+            .by_collection
+            .get(&(source, collection.to_owned()))
+            .into_iter()
+            .flat_map(|members| members.values().cloned())
+            .collect();
+        members.sort_by(|a, b| (b.rank, &a.account).cmp(&(a.rank, &b.account)));
+        members
+    }
+
+    /// Counts up whenever something changes.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(text: &str) -> Address {
+        Address::parse(text).unwrap()
+    }
+
+    fn seen(collection: &str, rank: u8) -> Membership {
+        Membership {
+            collection: collection.into(),
+            name: "Team".into(),
+            rank,
+        }
+    }
+
+    #[test]
+    fn members_come_by_rights_and_what_is_not_told_again_is_lost() {
+        let commons = Commons::default();
+        let mut changes = commons.changes();
+        let tell = |who: &str, seen| {
+            let address = address(&format!("{who}@example.com"));
+            let key = AccountKey::new(who);
+            commons.tell(Source::Calendar, &address, &key, &address, seen);
+        };
+        tell("ana", vec![seen("team", 2), seen("other", 1)]);
+        tell("ben", vec![seen("team", 3)]);
+        tell("aaa", vec![seen("team", 2)]);
+        assert!(changes.has_changed().unwrap());
+        let names = || -> Vec<String> {
+            let members = commons.members(Source::Calendar, "team");
+            members.iter().map(|m| m.account.to_string()).collect()
+        };
+        assert_eq!(names(), ["ben", "aaa", "ana"]);
+        assert!(commons.members(Source::Drive, "team").is_empty());
+        changes.mark_unchanged();
+        tell("ben", vec![seen("team", 3)]);
+        assert!(!changes.has_changed().unwrap(), "nothing new was told");
+        tell("ben", vec![]);
+        tell("ana", vec![seen("team", 2)]);
+        assert_eq!(names(), ["aaa", "ana"]);
+        assert!(commons.members(Source::Calendar, "other").is_empty());
+        assert_eq!(
+            commons.collections(),
+            [
+                (Source::Calendar, "other".to_owned()),
+                (Source::Calendar, "team".to_owned())
+            ]
+        );
+    }
+}

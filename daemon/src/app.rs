@@ -6,10 +6,10 @@ use crate::cli::Common;
 use crate::exit::{BROKEN, CONFIG, FAILURE, Failure};
 use crate::store::SpoolPorts;
 use crate::supervisor::{Fatal, Tree};
-use crate::{credentials, feeds, sinks};
+use crate::{credentials, feeds, quota, sinks};
 use nuncio_config::Config;
 use nuncio_dispatch::Blobs;
-use nuncio_google::{Google, Limits};
+use nuncio_google::{DayUsage, Endpoint, Google, Key, Limits};
 use nuncio_model::{Chain, Clock, StoreError, SystemClock};
 use nuncio_plugin_host::{Engine, EngineOptions};
 use nuncio_sources::Store;
@@ -49,7 +49,9 @@ impl App {
     /// With the exit code that fits: a bad key is a config error, a bad spool is 70.
     pub(crate) async fn start(config: Config, common: &Common) -> Result<Self, Failure> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let google = google(&config, &clock)?;
+        let key = credentials::read(&config.google).map_err(|problem| {
+            Failure::coded(CONFIG, &problem.code, &problem.message, &problem.hint)
+        })?;
         let spool = Spool::open(nuncio_spool::Options {
             dir: common.state_dir.clone(),
             max_bytes: config.spool.max_bytes,
@@ -64,6 +66,8 @@ impl App {
                 error.hint(),
             )
         })?;
+        let days = quota::load(&spool).await.map_err(broken)?;
+        let google = google(key, &config, &clock, &days)?;
         let listener = Listener::bind(&common.socket()).await.map_err(|error| {
             Failure::coded(
                 FAILURE,
@@ -104,7 +108,7 @@ impl App {
                 .admin
                 .as_ref()
                 .map(|admin| google.directory(admin)),
-            google,
+            google: google.clone(),
             store: ports as Arc<dyn Store>,
             people: Arc::new(config.people()),
             clock: Arc::clone(&clock),
@@ -122,12 +126,17 @@ impl App {
                 .map(|user| (user.email.clone(), user.sync))
                 .collect(),
             feeds: feed_handles,
+            google: google.clone(),
             sinks: sink_handles,
             spool: spool.clone(),
         });
         let housed = spool.clone();
         admin_tree.spawn("housekeeping".to_owned(), move |stop| {
             keep_house(housed.clone(), Arc::clone(&clock), stop)
+        });
+        let kept_in = spool.clone();
+        admin_tree.spawn("quota".to_owned(), move |stop| {
+            quota::keep(google.clone(), kept_in.clone(), stop)
         });
         let mut listener = Some(listener);
         let socket = common.socket();
@@ -194,12 +203,23 @@ async fn serve_admin(
     admin::serve(listener, daemon, stop).await
 }
 
-/// Reads the key and makes the client; nothing is sent.
-fn google(config: &Config, clock: &Arc<dyn Clock>) -> Result<Google, Failure> {
-    let (key, endpoint) = credentials::read(&config.google).map_err(|problem| {
-        Failure::coded(CONFIG, &problem.code, &problem.message, &problem.hint)
-    })?;
-    Google::open(key, endpoint, Arc::clone(clock), Limits::default()).map_err(|error| {
+/// Makes the client; nothing is sent.
+fn google(
+    (key, endpoint): (Key, Endpoint),
+    config: &Config,
+    clock: &Arc<dyn Clock>,
+    days: &[DayUsage],
+) -> Result<Google, Failure> {
+    let quota = quota::options(&config.google);
+    let google = Google::open(
+        key,
+        endpoint,
+        Arc::clone(clock),
+        Limits::default(),
+        quota,
+        days,
+    );
+    google.map_err(|error| {
         Failure::coded(
             FAILURE,
             error.code(),

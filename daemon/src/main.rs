@@ -7,6 +7,7 @@ mod cli;
 mod credentials;
 mod exit;
 mod feeds;
+mod quota;
 mod sinks;
 mod store;
 mod supervisor;

@@ -108,7 +108,7 @@ impl World {
     /// As [`World::configure`], for these users only.
     pub fn configure_for(&self, users: &[String]) {
         let mut text = format!(
-            "[google]\nservice_account_key = \"file:{}\"\nendpoint = \"{}\"\n\
+            "[google]\nservice_account_key = \"file:{}\"\nendpoint = \"{}\"\nquota = \"off\"\n\
              [sync]\nsources = [\"gmail\"]\nsince = \"all\"\npoll_interval = \"200ms\"\n[plugins]\ndir = \"{}\"\n",
             self.workspace.key_path().display(),
             self.workspace.base(),

@@ -68,7 +68,7 @@ impl World {
     /// lines of its section.
     pub fn config_without_users(&self, google: &str) -> String {
         format!(
-            "[google]\nservice_account_key = \"file:{}\"\nendpoint = \"{}\"\n{google}\n\
+            "[google]\nservice_account_key = \"file:{}\"\nendpoint = \"{}\"\nquota = \"off\"\n{google}\n\
              [sync]\nsources = [\"gmail\"]\nsince = \"all\"\npoll_interval = \"200ms\"\n[plugins]\ndir = \"{}\"\n",
             self.workspace.key_path().display(),
             self.workspace.base(),

@@ -53,6 +53,8 @@ pub(crate) fn record(record: &model::Record) -> guest::Record {
         extra: (!extra.is_empty()).then_some(extra),
         payload: match payload {
             model::Payload::Email(mail) => guest::Payload::Email(email(*mail)),
+            model::Payload::Event(event) => guest::Payload::Event(super::event::guests(*event)),
+            model::Payload::File(file) => guest::Payload::File(super::file::guests(*file)),
             model::Payload::Labels(change) => guest::Payload::Labels(labels(change)),
             model::Payload::Deleted(known) => guest::Payload::Deleted(deleted(known)),
         },
@@ -193,11 +195,11 @@ fn deleted(known: model::Deleted) -> guest::Deleted {
     }
 }
 
-fn participants(people: Vec<model::Participant>) -> Vec<guest::Participant> {
+pub(crate) fn participants(people: Vec<model::Participant>) -> Vec<guest::Participant> {
     people.into_iter().map(participant).collect()
 }
 
-fn participant(person: model::Participant) -> guest::Participant {
+pub(crate) fn participant(person: model::Participant) -> guest::Participant {
     let model::Participant { name, address, who } = person;
     guest::Participant {
         name,
@@ -212,6 +214,17 @@ fn participant(person: model::Participant) -> guest::Participant {
 }
 
 /// By position, not by name: the names are what is compared.
+pub(crate) fn flag_set<M: Copy, G>(flags: M, pairs: &[(M, G)], contains: impl Fn(M, M) -> bool) -> G
+where
+    G: Copy + FromIterator<G>,
+{
+    pairs
+        .iter()
+        .filter(|(ours, _)| contains(flags, *ours))
+        .map(|(_, theirs)| *theirs)
+        .collect()
+}
+
 fn mail_flags(flags: model::MailFlags) -> guest::MailFlags {
     use guest::MailFlags as Flag;
     let pairs = [
@@ -224,11 +237,7 @@ fn mail_flags(flags: model::MailFlags) -> guest::MailFlags {
         (model::MailFlags::SPAM, Flag::SPAM),
         (model::MailFlags::TRASH, Flag::TRASH),
     ];
-    pairs
-        .into_iter()
-        .filter(|(ours, _)| flags.contains(*ours))
-        .map(|(_, theirs)| theirs)
-        .collect()
+    flag_set(flags, &pairs, model::MailFlags::contains)
 }
 
 fn mail_category(category: model::MailCategory) -> guest::MailCategory {

@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod event;
+mod file;
 mod guest;
 mod records;
 
@@ -55,12 +57,14 @@ fn the_generated_records_have_every_member_and_every_name() {
     let mut runner = TestRunner::deterministic();
     let strategy = records::record();
     let mut seen = BTreeSet::new();
-    for _ in 0..2_000 {
+    for _ in 0..4_000 {
         let record = strategy.new_tree(&mut runner).unwrap().current();
         let kind = record.payload.kind();
         let value: serde_json::Value = serde_json::from_str(&daemons(&record)).unwrap();
         let optional = match &record.payload {
             Payload::Email(_) => OPTIONAL_OF_EMAIL,
+            Payload::Event(_) => event::OPTIONAL,
+            Payload::File(_) => file::OPTIONAL,
             Payload::Labels(_) => &[],
             Payload::Deleted(_) => OPTIONAL_OF_DELETED,
         };
@@ -76,14 +80,21 @@ fn the_generated_records_have_every_member_and_every_name() {
         for name in ["change", "source", "origin", "kind"] {
             seen.insert(format!("{name} {}", value[name]));
         }
-        for name in ["category", "direction", "cause"] {
+        if let Some(guest) = value[kind]["attendees"].get(0) {
+            seen.insert(format!("response {}", guest["response"]));
+        }
+        for name in ["category", "direction", "cause", "status", "visibility"] {
             if let Some(value) = value[kind].get(name) {
                 seen.insert(format!("{name} {value}"));
             }
         }
     }
-    let n_options = OPTIONAL_OF_EMAIL.len() + OPTIONAL_OF_DELETED.len() + 2;
-    let n_names = [4, 3, 4, 3, 7, 3, 5].iter().sum::<usize>();
+    let n_options = OPTIONAL_OF_EMAIL.len()
+        + event::OPTIONAL.len()
+        + file::OPTIONAL.len()
+        + OPTIONAL_OF_DELETED.len()
+        + 2;
+    let n_names = [4, 3, 4, 5, 7, 3, 5, 3, 4, 4].iter().sum::<usize>();
     assert_eq!(seen.len(), 2 * n_options + n_names, "{seen:#?}");
 }
 

@@ -20,7 +20,7 @@ pub(crate) const CHANGES: [Change; 4] = [
 
 /// Any text, often with what JSON escapes or a naive writer gets wrong: quotes, controls, the
 /// line ends of JavaScript, bidi marks, the last code points of a plane.
-fn text() -> impl Strategy<Value = String> {
+pub(crate) fn text() -> impl Strategy<Value = String> {
     prop_oneof![
         Just(String::new()),
         any::<String>(),
@@ -28,19 +28,19 @@ fn text() -> impl Strategy<Value = String> {
     ]
 }
 
-fn maybe() -> impl Strategy<Value = Option<String>> {
+pub(crate) fn maybe() -> impl Strategy<Value = Option<String>> {
     option::of(text())
 }
 
-fn texts() -> impl Strategy<Value = Vec<String>> {
+pub(crate) fn texts() -> impl Strategy<Value = Vec<String>> {
     vec(text(), 0..3)
 }
 
-fn pairs() -> impl Strategy<Value = Vec<(String, String)>> {
+pub(crate) fn pairs() -> impl Strategy<Value = Vec<(String, String)>> {
     vec((text(), text()), 0..3)
 }
 
-fn participant() -> impl Strategy<Value = Participant> {
+pub(crate) fn participant() -> impl Strategy<Value = Participant> {
     let who = prop_oneof![
         Just(Who::External),
         Just(Who::Internal),
@@ -50,7 +50,7 @@ fn participant() -> impl Strategy<Value = Participant> {
     (maybe(), text(), who).prop_map(|(name, address, who)| Participant { name, address, who })
 }
 
-fn people() -> impl Strategy<Value = Vec<Participant>> {
+pub(crate) fn people() -> impl Strategy<Value = Vec<Participant>> {
     vec(participant(), 0..3)
 }
 
@@ -193,6 +193,8 @@ fn label_change() -> impl Strategy<Value = LabelChange> {
 pub(crate) fn record() -> impl Strategy<Value = Record> {
     let payload = prop_oneof![
         3 => email().prop_map(|email| Payload::Email(Box::new(email))),
+        2 => super::event::event().prop_map(|event| Payload::Event(Box::new(event))),
+        2 => super::file::file().prop_map(|file| Payload::File(Box::new(file))),
         1 => label_change().prop_map(Payload::Labels),
         1 => deleted().prop_map(Payload::Deleted),
     ];

@@ -192,7 +192,8 @@ fn config_text(folder: &Path, facts: &Value, people: &Value) -> String {
          [google]\n\
          service_account_key = \"file:{key}\"\n\
          admin = \"{admin}\"\n\
-         endpoint = \"{base}\"\n\n\
+         endpoint = \"{base}\"\n\
+         quota = \"off\"\n\n\
          [sync]\n\
          since = \"all\"\n\
          poll_interval = \"1s\"\n\n\

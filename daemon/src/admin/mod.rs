@@ -23,6 +23,8 @@ pub(crate) struct Daemon {
     pub users: Vec<(nuncio_model::Address, bool)>,
     /// All feeds.
     pub feeds: Feeds,
+    /// Google, for what was spent of its budgets.
+    pub google: nuncio_google::Google,
     /// All sinks.
     pub sinks: Vec<SinkHandle>,
     /// The store, for counts and dead letters.

@@ -80,7 +80,7 @@ async fn status(State(daemon): State<Arc<Daemon>>) -> Result<Json<wire::Status>,
         users,
         domain_feeds,
         sinks,
-        quota: Vec::new(),
+        quota: crate::quota::wire(&daemon.google),
         failed_items,
     }))
 }

@@ -16,8 +16,8 @@ pub(crate) struct Status {
     pub domain_feeds: Vec<Feed>,
     /// Configured sinks.
     pub sinks: Vec<Sink>,
-    /// Budgets; none are enforced yet.
-    pub quota: Vec<serde_json::Value>,
+    /// Google's budgets of which something was spent.
+    pub quota: Vec<Quota>,
     /// How many items could not be had so far.
     pub failed_items: u64,
 }
@@ -95,6 +95,24 @@ pub(crate) struct Walk {
     /// Items to see, about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub total: Option<u64>,
+}
+
+/// A budget of Google's.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Quota {
+    /// `gmail`, `calendar`, `drive` or `directory`.
+    pub api: String,
+    /// `project_minute`, `project_day`, or `service_account_minute` where Google counts all users
+    /// as one.
+    pub scope: String,
+    /// Units spent in the last minute, or since the day began (midnight in Pacific time).
+    pub used: u64,
+    /// Units that may be spent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u64>,
+    /// Units that will have been spent when the day ends, if it goes on as in the last minute.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forecast: Option<u64>,
 }
 
 /// A sink.

@@ -32,7 +32,7 @@ pub struct Config {
 }
 
 /// `[google]`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Google {
     /// The key of the service account that the domain delegated to.
     pub service_account_key: SecretSource,
@@ -47,14 +47,26 @@ pub struct Google {
     pub endpoint: Option<Endpoint>,
 }
 
+/// How calls are budgeted: `quota`, `quota_share` and `[google.quota_override]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Quota {
+    /// Google's price list of the project.
+    pub list: PriceList,
+    /// The part of the project's budgets that this instance may use.
+    pub share: f64,
+    /// Single numbers in place of the list's: the key, such as `gmail_user_minute`, and units.
+    pub overrides: Vec<(String, u64)>,
+}
+
 /// `[google] quota`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Quota {
-    /// Nothing is set. In this release only the calls in flight per mailbox are bounded; price
-    /// lists are not built yet.
-    Default,
-    /// `"off"`: no budget whatever a later release's default is; only with an endpoint.
+pub enum PriceList {
+    /// `"off"`: no budget; only with an endpoint.
     Off,
+    /// `"2026-05"`: of projects that began on 2026-05-01 or later.
+    May2026,
+    /// `"legacy"`: of older projects.
+    Legacy,
 }
 
 /// The base URL of a stand-in for Google, such as `http://127.0.0.1:8087`: `https`, or `http` on

@@ -2,7 +2,7 @@
 //! agrees is not judged here.
 
 use crate::codes;
-use crate::config::{Endpoint, Google, Quota};
+use crate::config::{Endpoint, Google, PriceList, Quota};
 use crate::keys;
 use crate::raw::{self, Table, Text};
 use crate::report::Report;
@@ -11,9 +11,13 @@ use crate::values::{self, Choice};
 use nuncio_model::Address;
 use nuncio_model::untrusted;
 use std::net::IpAddr;
+use toml::de::DeValue;
 
 const KEY_HINT: &str = "add `service_account_key = \"file:/etc/nuncio/service-account.json\"` or \
                         `\"credential:service-account\"`";
+
+/// Far above any budget of Google's.
+const MOST_UNITS: u32 = 4_000_000_000;
 
 /// `None` after a report.
 pub(crate) fn read(top: &Table<'_>, report: &mut Report<'_>) -> Option<Google> {
@@ -70,14 +74,15 @@ pub(crate) fn read(top: &Table<'_>, report: &mut Report<'_>) -> Option<Google> {
 
 fn quota(table: &Table<'_>, report: &mut Report<'_>) -> Quota {
     let lists = [
-        ("off", Choice::Built(Quota::Off)),
-        ("2026-05", Choice::Planned),
-        ("legacy", Choice::Planned),
+        ("2026-05", Choice::Built(PriceList::May2026)),
+        ("legacy", Choice::Built(PriceList::Legacy)),
+        ("off", Choice::Built(PriceList::Off)),
     ];
-    let quota = table
+    let list = table
         .choice("quota", &lists, report)
-        .unwrap_or(Quota::Default);
-    if let (Quota::Off, None, Some(value)) = (quota, table.value("endpoint"), table.value("quota"))
+        .unwrap_or(PriceList::May2026);
+    if let (PriceList::Off, None, Some(value)) =
+        (list, table.value("endpoint"), table.value("quota"))
     {
         let message = format!(
             "`{}`: \"off\" is allowed only with `endpoint`",
@@ -86,7 +91,50 @@ fn quota(table: &Table<'_>, report: &mut Report<'_>) -> Quota {
         let hint = "remove it: against Google itself there is always a budget";
         report.add(codes::NEEDS_ENDPOINT, &value.span(), message, hint);
     }
-    quota
+    Quota {
+        list,
+        share: share(table, report),
+        overrides: overrides(&table.table("quota_override", report), report),
+    }
+}
+
+/// `quota_share`: above 0, at most 1.
+fn share(table: &Table<'_>, report: &mut Report<'_>) -> f64 {
+    let Some(value) = table.value("quota_share") else {
+        return 1.0;
+    };
+    let number = match value.get_ref() {
+        DeValue::Float(float) => float.as_str().parse().ok(),
+        DeValue::Integer(integer) => integer.as_str().parse().ok(),
+        _ => None,
+    };
+    match number {
+        Some(share) if share > 0.0 && share <= 1.0 => share,
+        _ => {
+            let message = format!(
+                "`{}` must be a number above 0 and at most 1",
+                table.name_of("quota_share")
+            );
+            let hint =
+                "write the part of the project's budget that this instance may use, such as 0.5";
+            report.add(codes::OUT_OF_BOUNDS, &value.span(), message, hint);
+            1.0
+        }
+    }
+}
+
+/// `[google.quota_override]`: units in place of single numbers of the list.
+fn overrides(table: &Table<'_>, report: &mut Report<'_>) -> Vec<(String, u64)> {
+    table.check_keys(&keys::QUOTA_OVERRIDE, report);
+    keys::QUOTA_OVERRIDE
+        .built
+        .iter()
+        .filter(|key| table.value(key).is_some())
+        .map(|key| {
+            let units = table.number(key, 1, 1..=MOST_UNITS, report);
+            ((*key).to_owned(), u64::from(units))
+        })
+        .collect()
 }
 
 fn domains(table: &Table<'_>, report: &mut Report<'_>) -> Vec<String> {

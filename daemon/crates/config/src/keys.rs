@@ -27,16 +27,27 @@ pub(crate) const GOOGLE: Keys = Keys {
         "admin",
         "domains",
         "quota",
+        "quota_share",
+        "quota_override",
         "endpoint",
     ],
-    planned: &[
-        "quota_share",
-        "fallback",
-        "quota_override",
-        "per_user",
-        "keyless",
-        "actions",
+    planned: &["fallback", "per_user", "keyless", "actions"],
+};
+
+pub(crate) const QUOTA_OVERRIDE: Keys = Keys {
+    built: &[
+        "gmail_user_minute",
+        "gmail_project_minute",
+        "gmail_project_day",
+        "calendar_user_minute",
+        "calendar_project_minute",
+        "calendar_project_day",
+        "drive_user_minute",
+        "drive_project_minute",
+        "drive_project_day",
+        "directory_user_minute",
     ],
+    planned: &[],
 };
 
 pub(crate) const SYNC: Keys = Keys {

@@ -26,7 +26,7 @@ mod values;
 pub use codes::{CODES, Code};
 pub use config::{
     Account, Batch, Config, DirGrant, DirMode, Endpoint, Google, Grants, Limits, Log, LogFormat,
-    Plugins, Quota, Rate, RecordKind, Retry, Since, Sink, Spool, Sync, User,
+    Plugins, PriceList, Quota, Rate, RecordKind, Retry, Since, Sink, Spool, Sync, User,
 };
 pub use errors::{Errors, Problem};
 pub use secrets::{SecretError, SecretSource};

@@ -2,7 +2,7 @@
 
 use crate::auth::{Key, Tokens};
 use crate::http::Transport;
-use crate::quota::Governor;
+use crate::quota::{DayUsage, Governor, QuotaOptions, Usage};
 use crate::{Directory, Endpoint, Error, Gmail, Limits, client};
 use nuncio_model::{AccountKey, Address, Clock};
 use std::sync::Arc;
@@ -21,7 +21,7 @@ impl std::fmt::Debug for Google {
 
 impl Google {
     /// Makes the connection pool; nothing is sent yet. Towards Google itself it reads the
-    /// machine's root certificates, once.
+    /// machine's root certificates, once. `days` is what [`Google::days`] told last.
     ///
     /// # Errors
     /// [`Error::RootCertificates`].
@@ -30,9 +30,12 @@ impl Google {
         endpoint: Endpoint,
         clock: Arc<dyn Clock>,
         limits: Limits,
+        quota: QuotaOptions,
+        days: &[DayUsage],
     ) -> Result<Self, Error> {
         let client = client::new(&endpoint).map_err(Error::RootCertificates)?;
-        let governor = Arc::new(Governor::new(limits.in_flight_per_mailbox));
+        let in_flight = limits.in_flight_per_mailbox;
+        let governor = Arc::new(Governor::new(quota, in_flight, Arc::clone(&clock), days));
         let tokens = Tokens::new(
             key,
             client.clone(),
@@ -44,6 +47,16 @@ impl Google {
         Ok(Self {
             transport: Arc::new(transport),
         })
+    }
+
+    /// What was spent of the project's budgets.
+    pub fn usage(&self) -> Vec<Usage> {
+        self.transport.governor().usage()
+    }
+
+    /// What was spent of the day that is under way; to be kept over a restart.
+    pub fn days(&self) -> Vec<DayUsage> {
+        self.transport.governor().days()
     }
 
     /// The client of one mailbox. `account` names whose budget is used; `address` must be the

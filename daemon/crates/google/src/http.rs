@@ -7,7 +7,7 @@ use crate::auth::{Bearer, Scopes, Tokens};
 use crate::client::{self, Client};
 use crate::endpoint::Api;
 use crate::limits::LONGEST_WAIT_IN_CALL;
-use crate::quota::Governor;
+use crate::quota::{Ask, Governor, Purpose, Spent};
 use crate::{Endpoint, Error, Limits, Status, retry};
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, HeaderValue};
@@ -45,6 +45,18 @@ pub(crate) struct CallContext<'a> {
     /// For whom a token is needed; none is the service account itself.
     pub(crate) subject: Option<&'a str>,
     pub(crate) scopes: Scopes,
+    /// Who goes first where the budget is short.
+    pub(crate) purpose: Purpose,
+}
+
+impl CallContext<'_> {
+    fn ask(&self) -> Ask<'_> {
+        Ask {
+            method: self.method,
+            user: self.mailbox,
+            purpose: self.purpose,
+        }
+    }
 }
 
 /// A read of one resource.
@@ -94,6 +106,10 @@ impl Transport {
         }
     }
 
+    pub(crate) fn governor(&self) -> &Governor {
+        &self.governor
+    }
+
     /// Carries out a read and gives the body of its success.
     ///
     /// # Errors
@@ -107,16 +123,13 @@ impl Transport {
         get: &Get<'_>,
     ) -> Result<Bytes, Error> {
         let uri = self.uri(context, get)?;
-        let deadline = Instant::now() + self.limits.deadline;
+        // Waits for the budget do not count: they are our own, and as long as it takes.
+        let mut deadline = Instant::now() + self.limits.deadline;
         let mut can_renew = true;
         let mut n_failed = 0;
         loop {
-            let attempt = self.attempt(context, &uri, deadline, &mut can_renew);
-            let timeout = Error::Timeout {
-                method: context.method,
-                after: self.limits.deadline,
-            };
-            let error = match timeout_at(deadline, attempt).await.unwrap_or(Err(timeout)) {
+            let attempt = self.attempt(context, &uri, &mut deadline, &mut can_renew);
+            let error = match attempt.await {
                 Ok(body) => return Ok(body),
                 Err(error) => error,
             };
@@ -165,10 +178,10 @@ impl Transport {
         &self,
         context: &CallContext<'_>,
         uri: &Uri,
-        deadline: Instant,
+        deadline: &mut Instant,
         can_renew: &mut bool,
     ) -> Result<Bytes, Error> {
-        let bearer = self.token(context).await?;
+        let bearer = self.token(context, *deadline).await?;
         let result = self.send(context, uri, &bearer, deadline).await;
         let is_refused = matches!(&result, Err(Error::Status(status)) if status.status == StatusCode::UNAUTHORIZED);
         if !is_refused || !*can_renew {
@@ -178,12 +191,15 @@ impl Transport {
         self.tokens
             .invalidate(context.subject, context.scopes, &bearer)
             .await;
-        let fresh = self.token(context).await?;
+        let fresh = self.token(context, *deadline).await?;
         self.send(context, uri, &fresh, deadline).await
     }
 
-    async fn token(&self, context: &CallContext<'_>) -> Result<Bearer, Error> {
-        let token = self.tokens.token(context.subject, context.scopes).await;
+    async fn token(&self, context: &CallContext<'_>, deadline: Instant) -> Result<Bearer, Error> {
+        let token = self.tokens.token(context.subject, context.scopes);
+        let token = timeout_at(deadline, token)
+            .await
+            .map_err(|_| self.timeout(context))?;
         token.map_err(|source| Error::Auth {
             method: context.method,
             source,
@@ -195,7 +211,7 @@ impl Transport {
         context: &CallContext<'_>,
         uri: &Uri,
         bearer: &Bearer,
-        deadline: Instant,
+        deadline: &mut Instant,
     ) -> Result<Bytes, Error> {
         let method = context.method;
         let mut authorization = HeaderValue::from_str(&format!("Bearer {}", bearer.expose()))
@@ -209,29 +225,45 @@ impl Transport {
             HeaderValue::from_static(USER_AGENT),
         );
 
-        let left = deadline.saturating_duration_since(Instant::now());
+        let asked_at = Instant::now();
+        let left = deadline.saturating_duration_since(asked_at);
         let patience = left.min(LONGEST_WAIT_IN_CALL);
         // Held until the body is read: Google counts a call that is being answered.
-        let _permit = self
-            .governor
-            .permit(context.mailbox, method, patience)
-            .await
-            .map_err(|paused| Error::Paused {
-                method,
-                left: paused.left,
-            })?;
+        let permit = self.governor.permit(context.ask(), patience).await;
+        let _permit = permit.map_err(|paused| Error::Paused {
+            method,
+            left: paused.left,
+        })?;
+        *deadline += asked_at.elapsed();
         let max_bytes = self.limits.max_body_bytes;
-        let answer = client::exchange(&self.client, request, max_bytes, self.limits.answer_timeout)
+        let patience = self.limits.answer_timeout;
+        let exchange = client::exchange(&self.client, request, max_bytes, patience);
+        let answer = timeout_at(*deadline, exchange)
             .await
+            .map_err(|_| self.timeout(context))?
             .map_err(|error| Error::exchange(method, error, max_bytes))?;
         if answer.status.is_success() {
+            self.governor.good(context.ask());
             return Ok(answer.body);
         }
         let status = Status::read(method, &answer, self.now(), bearer.expose());
-        if let Some(wait) = status.retry_after {
-            self.governor.hint(context.mailbox, wait);
+        match (status.spent, status.retry_after) {
+            (Some(spent), hint) => self.governor.refused(context.ask(), spent, hint),
+            // Whatever it is, Google asks to be left alone.
+            (None, Some(_)) => {
+                let hint = status.retry_after;
+                self.governor.refused(context.ask(), Spent::Failing, hint);
+            }
+            (None, None) => {}
         }
         Err(Error::Status(Box::new(status)))
+    }
+
+    fn timeout(&self, context: &CallContext<'_>) -> Error {
+        Error::Timeout {
+            method: context.method,
+            after: self.limits.deadline,
+        }
     }
 
     fn uri(&self, context: &CallContext<'_>, get: &Get<'_>) -> Result<Uri, Error> {

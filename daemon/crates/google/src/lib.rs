@@ -27,4 +27,5 @@ pub use endpoint::{Endpoint, EndpointError};
 pub use error::Error;
 pub use google::Google;
 pub use limits::Limits;
+pub use quota::{ApiName, DayUsage, Limit, PriceList, Purpose, QuotaOptions, Usage};
 pub use status::{Fault, Status};

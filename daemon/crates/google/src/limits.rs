@@ -1,5 +1,5 @@
 //! The numbers that bound every call, with the reason of each default. Budgets by Google's
-//! price list are not here; they will stand behind the permit of `quota.rs`.
+//! price lists are in `quota`.
 
 use std::time::Duration;
 

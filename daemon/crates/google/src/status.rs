@@ -2,6 +2,7 @@
 //! each means for the caller. <https://developers.google.com/workspace/gmail/api/guides/handle-errors>
 
 use crate::client::Answer;
+use crate::quota::Spent;
 use crate::retry;
 use http::StatusCode;
 use jiff::Timestamp;
@@ -28,6 +29,8 @@ pub struct Status {
     pub retry_after: Option<Duration>,
     /// What it means.
     pub fault: Fault,
+    /// Which limit it is about, if it is about one.
+    pub(crate) spent: Option<Spent>,
 }
 
 /// What an error status means.
@@ -70,10 +73,12 @@ impl Status {
     ) -> Self {
         let envelope = Envelope::parse(&answer.body);
         let retry_after = retry::hint(&answer.headers, &envelope.message, now);
+        let fault = fault(method, answer.status, &envelope);
         Self {
             method,
             status: answer.status.as_u16(),
-            fault: fault(method, answer.status, &envelope),
+            fault,
+            spent: spent(fault, &envelope),
             reason: clean(&envelope.reason, secret),
             message: clean(&envelope.message, secret),
             retry_after,
@@ -259,6 +264,30 @@ fn forbidden(reason: &str, message: &str) -> Fault {
         _ if message.contains("insufficient authentication scopes") => Fault::MissingScope,
         _ => Fault::Forbidden,
     }
+}
+
+/// Which limit is spent. `reason` does not tell: the user's minute is refused as
+/// `rateLimitExceeded` too, so the limit's name in the message decides. In doubt it is the
+/// user's, for a user's pause harms nobody else.
+/// <https://github.com/GAM-team/got-your-back/issues/309>
+fn spent(fault: Fault, envelope: &Envelope) -> Option<Spent> {
+    match fault {
+        Fault::LongLimit => return Some(Spent::Day),
+        Fault::RateLimit => {}
+        _ => return None,
+    }
+    let message = envelope.message.to_ascii_lowercase();
+    Some(if message.contains("concurrent requests") {
+        Spent::InFlight
+    } else if message.contains("per user") || message.contains("user-rate limit") {
+        Spent::User
+    } else if message.contains("per minute'") || message.contains("per day'") {
+        Spent::Project
+    } else if envelope.reason == "rateLimitExceeded" && message == "rate limit exceeded" {
+        Spent::Project
+    } else {
+        Spent::User
+    })
 }
 
 fn is_long(reason: &str) -> bool {

@@ -61,6 +61,7 @@ use crate::error::Fault;
 use crate::reader::Readers;
 use crate::writer::{Call, Message, QUEUE, State, Writer};
 use nuncio_model::{Clock, FeedId, StoreError};
+use rusqlite::OptionalExtension;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -221,6 +222,39 @@ impl Spool {
             Ok(conn
                 .prepare_cached("SELECT value FROM meta WHERE name = 'instance_id'")?
                 .query_row([], |row| row.get(0))?)
+        })
+        .await
+    }
+
+    /// Keeps a small text under a name, in place of the one before.
+    ///
+    /// # Errors
+    /// [`StoreError::Failed`], [`StoreError::Closed`].
+    pub async fn remember(&self, name: &'static str, value: &str) -> Result<(), StoreError> {
+        let value = value.to_owned();
+        self.write(0, move |state| {
+            state
+                .conn
+                .prepare_cached(
+                    "INSERT INTO meta (name, value) VALUES ('kept:' || ?1, ?2)
+                     ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+                )?
+                .execute((name, value))?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// What was remembered under a name.
+    ///
+    /// # Errors
+    /// [`StoreError::Failed`], [`StoreError::Closed`].
+    pub async fn recall(&self, name: &'static str) -> Result<Option<String>, StoreError> {
+        self.read(move |conn| {
+            Ok(conn
+                .prepare_cached("SELECT value FROM meta WHERE name = 'kept:' || ?1")?
+                .query_row([name], |row| row.get(0))
+                .optional()?)
         })
         .await
     }

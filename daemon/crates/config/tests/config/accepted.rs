@@ -1,7 +1,7 @@
 //! What is accepted, and which values it gives: defaults, every key, the shipped examples.
 
 use crate::{parse, with_google};
-use nuncio_config::{DirMode, LogFormat, Quota, Rate, RecordKind, SecretSource, Since};
+use nuncio_config::{DirMode, LogFormat, PriceList, Rate, RecordKind, SecretSource, Since};
 use nuncio_model::{Content, Source, Who};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -24,7 +24,7 @@ plugin = "search.wasm"
     assert_eq!(config.google.service_account_key, key);
     assert_eq!(config.google.admin, None);
     assert_eq!(config.google.domains, ["example.com"]);
-    assert_eq!(config.google.quota, Quota::Default);
+    assert_eq!(config.google.quota.list, PriceList::May2026);
     assert_eq!(config.google.endpoint, None);
 
     let ninety_days = Since::Within(Duration::from_secs(90 * 86_400));
@@ -152,7 +152,7 @@ format = "json"
         Some("it@example.com")
     );
     assert_eq!(config.google.domains, ["example.com", "old-brand.example"]);
-    assert_eq!(config.google.quota, Quota::Off);
+    assert_eq!(config.google.quota.list, PriceList::Off);
     let endpoint = config
         .google
         .endpoint

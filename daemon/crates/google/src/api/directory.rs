@@ -6,6 +6,7 @@ use super::decode;
 use crate::Error;
 use crate::endpoint::Api;
 use crate::http::{CallContext, Get, Transport, segment};
+use crate::quota::Purpose;
 use nuncio_model::{AccountKey, Address};
 use serde::Deserialize;
 use std::sync::Arc;
@@ -68,6 +69,7 @@ impl Directory {
             mailbox: self.admin.as_str(),
             subject: Some(self.admin.as_str()),
             scopes: SCOPES_DIRECTORY,
+            purpose: Purpose::Live,
         };
         let get = Get {
             api: Api::Directory,

@@ -9,6 +9,7 @@ use super::message::{self, Message, RawMessage};
 use crate::Error;
 use crate::endpoint::Api;
 use crate::http::{CallContext, Get, Transport, segment};
+use crate::quota::Purpose;
 use bytes::Bytes;
 use google_gmail1::api;
 use nuncio_model::{AccountKey, Address, ItemId, ThreadId};
@@ -32,6 +33,7 @@ pub struct Gmail {
     transport: Arc<Transport>,
     account: AccountKey,
     address: Address,
+    purpose: Purpose,
 }
 
 /// What a mailbox says of itself.
@@ -118,6 +120,16 @@ impl Gmail {
             transport,
             account,
             address,
+            purpose: Purpose::Live,
+        }
+    }
+
+    /// The same client for a walk: its calls leave the budget to live ones first.
+    #[must_use]
+    pub fn walking(&self) -> Self {
+        Self {
+            purpose: Purpose::Walk,
+            ..self.clone()
         }
     }
 
@@ -266,6 +278,7 @@ impl Gmail {
             mailbox: self.account.as_str(),
             subject: Some(self.address.as_str()),
             scopes: SCOPES_GMAIL,
+            purpose: self.purpose,
         };
         // `me`: any other address than the token's own is refused.
         let path = format!("gmail/v1/users/me/{path}");

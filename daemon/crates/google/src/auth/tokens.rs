@@ -7,7 +7,7 @@ use super::{AuthError, Key, Refusal, Scopes};
 use crate::Limits;
 use crate::client::{self, Answer, Client, ExchangeError};
 use crate::limits::LONGEST_WAIT_IN_CALL;
-use crate::quota::Governor;
+use crate::quota::{Ask, Governor, Purpose, Spent};
 use crate::retry;
 use jiff::Timestamp;
 use nuncio_model::{Clock, Secret};
@@ -30,7 +30,11 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 /// A clock that is off by less is not why Google complains.
 const SMALLEST_SKEW_SECS: i64 = 30;
 /// Permits for the token endpoint are counted for the project, not per mailbox.
-const TOKEN_BUDGET: &str = "oauth2.token";
+const TOKEN_ASK: Ask<'static> = Ask {
+    method: "oauth2.token",
+    user: "oauth2.token",
+    purpose: Purpose::Live,
+};
 
 /// An access token. Never printed: [`Secret`] redacts its Debug.
 pub(crate) type Bearer = Arc<Secret>;
@@ -169,7 +173,8 @@ impl Tokens {
             ..
         }) = &result
         {
-            self.governor.hint(TOKEN_BUDGET, *wait);
+            self.governor
+                .refused(TOKEN_ASK, Spent::Failing, Some(*wait));
         }
         result
     }
@@ -181,7 +186,7 @@ impl Tokens {
     ) -> Result<(Answer, Secret), AuthError> {
         let _permit = self
             .governor
-            .permit(TOKEN_BUDGET, TOKEN_BUDGET, LONGEST_WAIT_IN_CALL)
+            .permit(TOKEN_ASK, LONGEST_WAIT_IN_CALL)
             .await
             .map_err(|paused| AuthError::Paused(paused.left))?;
         let assertion = self.sign(subject, scopes).await?;

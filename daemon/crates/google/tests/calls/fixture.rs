@@ -2,7 +2,9 @@
 //! of milliseconds; and the good answers that most tests start from.
 
 use crate::server::{Reply, Seen, Server};
-use nuncio_google::{Directory, Endpoint, Error, Gmail, Google, Key, Limits};
+use nuncio_google::{
+    Directory, Endpoint, Error, Gmail, Google, Key, Limits, PriceList, QuotaOptions,
+};
 use nuncio_model::{AccountKey, Address, Chain, Clock, Secret, SystemClock};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -27,6 +29,14 @@ pub(crate) fn limits() -> Limits {
     }
 }
 
+/// Tests of the transport spend nothing.
+pub(crate) fn quota_off() -> QuotaOptions {
+    QuotaOptions {
+        list: PriceList::Off,
+        ..QuotaOptions::default()
+    }
+}
+
 pub(crate) fn key_file(token_uri: &str) -> Secret {
     let file = json!({
         "type": "service_account", "project_id": "p", "private_key_id": "key-1",
@@ -43,7 +53,7 @@ pub(crate) fn google(server: &Server, limits: Limits) -> Google {
 pub(crate) fn google_at(server: &Server, limits: Limits, clock: Arc<dyn Clock>) -> Google {
     let endpoint = Endpoint::parse(&server.url).unwrap();
     let key = Key::parse(&key_file("https://oauth2.googleapis.com/token"), &endpoint).unwrap();
-    Google::open(key, endpoint, clock, limits).unwrap()
+    Google::open(key, endpoint, clock, limits, quota_off(), &[]).unwrap()
 }
 
 pub(crate) fn address(text: &str) -> Address {

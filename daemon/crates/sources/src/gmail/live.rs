@@ -190,7 +190,11 @@ impl MailFeed {
         judged: Judged,
     ) -> Result<(Vec<Op>, usize), Error> {
         let blame = Blame::new(judged, mailbox.n_halts);
-        let mut batch = fetch(&mailbox.gmail, wanted, blame).await;
+        let gmail = match origin {
+            Origin::Live => mailbox.gmail.clone(),
+            Origin::Backfill | Origin::Resync | Origin::Replay => mailbox.gmail.walking(),
+        };
+        let mut batch = fetch(&gmail, wanted, blame).await;
         if judged == Judged::Together {
             batch.halt_on_a_row(mailbox.n_halts);
         }

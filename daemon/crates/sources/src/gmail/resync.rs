@@ -93,6 +93,7 @@ impl MailFeed {
     ) -> Result<(), Error> {
         let page = mailbox
             .gmail
+            .walking()
             .list_messages(&ListMessages {
                 q: self.query(mailbox),
                 label_ids: vec![label.clone()],
@@ -159,7 +160,7 @@ impl MailFeed {
 
     /// The labels of one message as Google has them now.
     async fn read_labels(&self, mailbox: &Mailbox, row: &IndexRow) -> Result<Option<Op>, Error> {
-        match mailbox.gmail.message_minimal(&row.item).await {
+        match mailbox.gmail.walking().message_minimal(&row.item).await {
             Ok(message) => {
                 let labels: LabelSet = message.label_ids.into_iter().collect();
                 // Read after the row's state, so at least as new, whatever the message's own
@@ -272,7 +273,7 @@ impl MailFeed {
     ) -> Result<Option<HashMap<ItemId, DeleteCause>>, Error> {
         let mut causes = HashMap::new();
         for row in rows.iter().take(N_SAMPLE as usize) {
-            let cause = match mailbox.gmail.message_minimal(&row.item).await {
+            let cause = match mailbox.gmail.walking().message_minimal(&row.item).await {
                 Ok(message) => {
                     let labels: LabelSet = message.label_ids.into_iter().collect();
                     if mailbox.scribe.scope.covers(&labels) {

@@ -125,6 +125,7 @@ impl MailFeed {
         tracing::trace!(account = %self.options.account.address, source = "gmail", "walk page begins");
         let page = mailbox
             .gmail
+            .walking()
             .list_messages(&ListMessages {
                 q: self.query(mailbox),
                 include_spam_trash: self.options.include_spam_trash,

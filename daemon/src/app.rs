@@ -113,6 +113,7 @@ impl App {
             people: Arc::new(config.people()),
             clock: Arc::clone(&clock),
             accounts: Arc::default(),
+            pace: Arc::default(),
             commons: Arc::default(),
         };
         let feed_handles = feeds::start(&config, content, &shared, &mut feed_tree);

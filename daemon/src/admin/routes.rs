@@ -151,6 +151,7 @@ fn wire_feed(feed: &FeedHandle, health: &FeedHealth, now: i64) -> wire::Feed {
             total: walk.total,
         }),
         items: health.items,
+        poll_seconds: health.poll_interval.map(|interval| interval.as_secs_f64()),
         last_success: health.last_success.and_then(time),
         lag_seconds: health
             .last_success

@@ -74,6 +74,9 @@ pub(crate) struct Feed {
     pub walk: Option<Walk>,
     /// Items known.
     pub items: u64,
+    /// Seconds between two polls: as the config wishes, or more where the budgets are short.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub poll_seconds: Option<f64>,
     /// RFC 3339.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_success: Option<String>,

@@ -2,10 +2,11 @@
 
 use crate::auth::{Key, Tokens};
 use crate::http::Transport;
-use crate::quota::{DayUsage, Governor, QuotaOptions, Usage};
+use crate::quota::{ApiName, DayUsage, Governor, QuotaOptions, Usage};
 use crate::{Directory, Endpoint, Error, Gmail, Limits, client};
 use nuncio_model::{AccountKey, Address, Clock};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Google for one service account. Clones share everything.
 #[derive(Clone)]
@@ -57,6 +58,12 @@ impl Google {
     /// What was spent of the day that is under way; to be kept over a restart.
     pub fn days(&self) -> Vec<DayUsage> {
         self.transport.governor().days()
+    }
+
+    /// The shortest time between two polls of a feed at which `n_feeds` of one API leave enough of
+    /// the project's budgets to everything else.
+    pub fn least_poll_interval(&self, api: ApiName, n_feeds: usize) -> Duration {
+        self.transport.governor().least_poll_interval(api, n_feeds)
     }
 
     /// The client of one mailbox. `account` names whose budget is used; `address` must be the

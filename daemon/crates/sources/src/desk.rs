@@ -2,7 +2,9 @@
 //! are the same for all of them.
 
 use crate::error::Error;
-use crate::{FeedHealth, Store};
+use crate::pace::Counted;
+use crate::{FeedHealth, Shared, Store};
+use nuncio_google::Google;
 use nuncio_model::{Append, Clock, Cursor, Feed, Op, Source, Walk};
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,9 +35,38 @@ pub(crate) struct Desk {
     pub clock: Arc<dyn Clock>,
     /// What the feed says of itself.
     pub health: watch::Sender<FeedHealth>,
+    google: Google,
+    /// Shared by all clones, so that the feed counts once.
+    counted: Arc<Counted>,
 }
 
 impl Desk {
+    /// The place of a feed, which counts as polling while a clone of this lives.
+    pub(crate) fn new(
+        source: Source,
+        name: String,
+        shared: &Shared,
+        health: watch::Sender<FeedHealth>,
+    ) -> Self {
+        Self {
+            source,
+            name,
+            store: Arc::clone(&shared.store),
+            clock: Arc::clone(&shared.clock),
+            health,
+            google: shared.google.clone(),
+            counted: Arc::new(shared.pace.count(source)),
+        }
+    }
+
+    /// The time between two polls, where `wished` is what the config says; shown in health.
+    pub(crate) fn poll_interval(&self, wished: Duration) -> Duration {
+        let interval = self.counted.interval(&self.google, wished);
+        self.health
+            .send_modify(|health| health.poll_interval = Some(interval));
+        interval
+    }
+
     /// One transaction of a feed; keeps the copy in memory equal to what is stored. `walk` is
     /// `Some(None)` to end it.
     pub(crate) async fn append(

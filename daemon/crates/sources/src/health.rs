@@ -76,6 +76,8 @@ pub struct FeedHealth {
     pub walk: Option<WalkProgress>,
     /// Items in the index.
     pub items: u64,
+    /// The time between two polls.
+    pub poll_interval: Option<std::time::Duration>,
     /// When Google last answered well.
     pub last_success: Option<i64>,
     /// When it tries again.
@@ -93,6 +95,7 @@ impl Default for FeedHealth {
             feed: None,
             walk: None,
             items: 0,
+            poll_interval: None,
             last_success: None,
             next_try: None,
             error: None,

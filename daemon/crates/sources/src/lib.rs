@@ -10,12 +10,14 @@ mod desk;
 mod error;
 pub mod gmail;
 mod health;
+mod pace;
 mod store;
 mod task;
 
 pub use account::{AccountOptions, Accounts};
 pub use commons::{Commons, Member};
 pub use health::{FeedError, FeedHealth, FeedState, WalkProgress};
+pub use pace::Pace;
 pub use store::Store;
 pub use task::FeedCommand;
 
@@ -38,6 +40,8 @@ pub struct Shared {
     pub clock: Arc<dyn Clock>,
     /// The accounts, and which address reads which feed.
     pub accounts: Arc<Accounts>,
+    /// How many feeds poll, which decides how often.
+    pub pace: Arc<Pace>,
     /// What the accounts see of what belongs to the domain.
     pub commons: Arc<Commons>,
 }

@@ -177,7 +177,8 @@ impl<L: Log> Task<L> {
         if self.more || Instant::now() >= self.poll_at {
             self.more = self.log.poll().await?;
             if !self.more {
-                self.poll_at = Instant::now() + jittered(self.poll_interval);
+                let interval = self.desk.poll_interval(self.poll_interval);
+                self.poll_at = Instant::now() + jittered(interval);
             }
             return Ok(Progress::More);
         }

@@ -24,11 +24,14 @@ plugin = "search.wasm"
     assert_eq!(config.google.service_account_key, key);
     assert_eq!(config.google.admin, None);
     assert_eq!(config.google.domains, ["example.com"]);
-    assert_eq!(config.google.quota.list, PriceList::May2026);
+    let quota = &config.google.quota;
+    assert_eq!((quota.list, quota.share), (PriceList::May2026, 1.0));
+    assert_eq!(quota.overrides, []);
     assert_eq!(config.google.endpoint, None);
 
     let ninety_days = Since::Within(Duration::from_secs(90 * 86_400));
-    assert_eq!(config.sync.sources, [Source::Gmail]);
+    let all = [Source::Gmail, Source::Calendar, Source::Drive];
+    assert_eq!(config.sync.sources, all);
     assert_eq!(config.sync.since, ninety_days);
     assert_eq!(config.sync.poll_interval, Duration::from_secs(60));
     assert!(!config.sync.include_spam_trash);
@@ -43,10 +46,7 @@ plugin = "search.wasm"
     );
     assert_eq!(
         (ana.sources.as_slice(), ana.since),
-        (
-            [Source::Gmail, Source::Calendar, Source::Drive].as_slice(),
-            ninety_days
-        )
+        (all.as_slice(), ninety_days)
     );
     let [account] = ana.accounts.as_slice() else {
         panic!("one account: {:?}", ana.accounts)

@@ -265,12 +265,8 @@ fn planned_values_are_refused_by_name() {
 [google]
 mode = "per_user"
 service_account_key = "file:/etc/nuncio/key.json"
-quota = "2026-05"
-[sync]
-sources = ["gmail", "calendar", "drive"]
 [sinks.search]
 plugin = "search.wasm"
-records = ["email", "event"]
 start = "backfill"
 "##,
         ),
@@ -280,29 +276,9 @@ error[CFG011]: nuncio.toml:2:8: `[google] mode`: "per_user" is not built yet in 
     |        ^^^^^^^^^^
   hint: allowed: "service_account"
 
-error[CFG011]: nuncio.toml:4:9: `[google] quota`: "2026-05" is not built yet in this release; remove it
-  4 | quota = "2026-05"
-    |         ^^^^^^^^^
-  hint: allowed: "off"
-
-error[CFG011]: nuncio.toml:6:21: `[sync] sources`: "calendar" is not built yet in this release; remove it
-  6 | sources = ["gmail", "calendar", "drive"]
-    |                     ^^^^^^^^^^
-  hint: allowed: "gmail"
-
-error[CFG011]: nuncio.toml:6:33: `[sync] sources`: "drive" is not built yet in this release; remove it
-  6 | sources = ["gmail", "calendar", "drive"]
-    |                                 ^^^^^^^
-  hint: allowed: "gmail"
-
-error[CFG011]: nuncio.toml:9:21: `[sinks.search] records`: "event" is not built yet in this release; remove it
-  9 | records = ["email", "event"]
-    |                     ^^^^^^^
-  hint: allowed: "email"
-
-error[CFG011]: nuncio.toml:10:9: `[sinks.search] start`: "backfill" is not built yet in this release; remove it
-  10 | start = "backfill"
-     |         ^^^^^^^^^^
+error[CFG011]: nuncio.toml:6:9: `[sinks.search] start`: "backfill" is not built yet in this release; remove it
+  6 | start = "backfill"
+    |         ^^^^^^^^^^
   hint: allowed: "retained"
 "##,
     );

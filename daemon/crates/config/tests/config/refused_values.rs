@@ -188,6 +188,36 @@ error[CFG017]: nuncio.toml:3:9: `[google] quota`: "off" is allowed only with `en
 }
 
 #[test]
+fn quota_numbers_out_of_bounds_and_of_no_budget() {
+    check(
+        &alone(
+            r##"
+[google]
+service_account_key = "file:/etc/nuncio/key.json"
+quota_share = 1.5
+quota_override = { gmail_user_minute = 0, gmail_hour = 5 }
+"##,
+        ),
+        r##"
+error[CFG015]: nuncio.toml:3:15: `[google] quota_share` must be a number above 0 and at most 1
+  3 | quota_share = 1.5
+    |               ^^^
+  hint: write the part of the project's budget that this instance may use, such as 0.5
+
+error[CFG015]: nuncio.toml:4:40: `[google] quota_override.gmail_user_minute` is out of bounds
+  4 | quota_override = { gmail_user_minute = 0, gmail_hour = 5 }
+    |                                        ^
+  hint: use 1 to 4000000000
+
+error[CFG010]: nuncio.toml:4:43: unknown key `gmail_hour` in [google] quota_override
+  4 | quota_override = { gmail_user_minute = 0, gmail_hour = 5 }
+    |                                           ^^^^^^^^^^
+  hint: known keys: x
+"##,
+    );
+}
+
+#[test]
 fn an_inline_secret_is_refused_unseen() {
     check(
         &alone(

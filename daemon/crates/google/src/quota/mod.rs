@@ -307,6 +307,27 @@ impl Governor {
         usage
     }
 
+    /// The shortest time between two polls of a feed at which `n_feeds` of them use no more than
+    /// their part of the project's budgets: a fifth of Gmail's, three fifths of the others'.
+    pub(crate) fn least_poll_interval(&self, api: ApiName, n_feeds: usize) -> Duration {
+        let (method, percent) = match api {
+            ApiName::Gmail => ("gmail.users.history.list", 20),
+            ApiName::Calendar => ("calendar.events.list", 60),
+            ApiName::Drive => ("drive.changes.list", 60),
+            ApiName::Directory => return Duration::ZERO,
+        };
+        let n_feeds = u64::try_from(n_feeds).unwrap_or(u64::MAX);
+        let units = self.options.price(method).saturating_mul(n_feeds);
+        let of = |limit, seconds: u64| {
+            let budget = self.options.budget(api, limit)? * percent / 100;
+            Some(Duration::from_millis(
+                units.saturating_mul(seconds * 1_000) / budget.max(1),
+            ))
+        };
+        let minute = of(Limit::ProjectMinute, 60).unwrap_or_default();
+        minute.max(of(Limit::ProjectDay, 86_400).unwrap_or_default())
+    }
+
     /// What is to outlive the process.
     pub(crate) fn days(&self) -> Vec<DayUsage> {
         let now_ms = self.clock.now_ms();

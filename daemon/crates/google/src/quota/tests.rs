@@ -215,3 +215,24 @@ async fn the_day_is_a_pause_until_it_ends_and_walks_leave_a_reserve() {
     let governor = Governor::new(options, 4, clock, &days);
     assert!(governor.permit(live("ana"), PATIENCE).await.is_err());
 }
+
+#[test]
+fn polls_leave_enough_of_the_budgets_however_many_feeds_there_are() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    let _entered = runtime.enter();
+    let new = governor(PriceList::May2026);
+    let seconds = |governor: &Governor, api, n| governor.least_poll_interval(api, n).as_secs_f64();
+    // 10,000 histories of 2 units in 16,000,000 units a day.
+    assert_eq!(seconds(&new, ApiName::Gmail, 10_000), 108.0);
+    assert_eq!(seconds(&new, ApiName::Calendar, 1_000), 144.0);
+    assert!((seconds(&new, ApiName::Drive, 1_000) - 36.0).abs() < 0.1);
+    // The old list has no day, so a fifth of the minute decides.
+    let old = governor(PriceList::Legacy);
+    assert_eq!(seconds(&old, ApiName::Gmail, 10_000), 5.0);
+    assert_eq!(
+        seconds(&governor(PriceList::Off), ApiName::Gmail, 10_000),
+        0.0
+    );
+}

@@ -59,13 +59,8 @@ pub async fn run(
     commands: &mut mpsc::Receiver<FeedCommand>,
     stop: CancellationToken,
 ) -> Result<(), StoreError> {
-    let desk = Desk {
-        source: Source::Gmail,
-        name: options.account.address.to_string(),
-        store: Arc::clone(&shared.store),
-        clock: Arc::clone(&shared.clock),
-        health,
-    };
+    let name = options.account.address.to_string();
+    let desk = Desk::new(Source::Gmail, name, &shared, health);
     let poll_interval = options.poll_interval;
     let log = MailLog {
         feed: MailFeed {

@@ -4,7 +4,7 @@
 
 use super::desk::{Desk, invalid, required};
 use super::draft::Options;
-use super::list::{Fill, positive};
+use super::list::{Fill, flag, positive};
 use super::schema;
 use super::store::Role;
 use super::when::time_zone;
@@ -124,7 +124,9 @@ pub(super) fn relocate(context: &Context<'_>) -> Result<Reply, ApiError> {
     written_reply(&desk, &written, query)
 }
 
+/// Nobody gets mail, so what is asked for only has to be well-formed; `sendNotifications` is the deprecated way to ask.
 fn check_send_updates(query: &Query) -> Result<(), ApiError> {
+    flag(query, "sendNotifications")?;
     match query.first("sendUpdates") {
         None | Some("all" | "externalOnly" | "none") => Ok(()),
         Some(_) => Err(invalid("sendUpdates", "Invalid string value.")),

@@ -1,5 +1,7 @@
 //! A small client for the tests: signs assertions, fetches tokens, sends requests. No retries, no caching.
+//! It holds every answer against Google's discovery documents, unless the test has asked for a spoiled one.
 
+use crate::discovery::{Seen, Sent};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE, URL_SAFE_NO_PAD};
 use bytes::Bytes;
@@ -15,6 +17,7 @@ use rsa::pkcs8::DecodePrivateKey;
 use rsa::sha2::Sha256;
 use rsa::signature::{SignatureEncoding, Signer};
 use serde_json::{Value, json};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 use tempfile::TempDir;
 
@@ -48,6 +51,10 @@ impl Answer {
 pub(crate) struct Fake {
     pub(crate) server: Server,
     pub(crate) key_file: Value,
+    /// What has been answered; all of it right.
+    pub(crate) seen: Seen,
+    /// Whether answers may be wrong because the test wants it.
+    is_spoiled: AtomicBool,
     key: SigningKey<Sha256>,
     http: Client<HttpConnector, Full<Bytes>>,
     _dir: TempDir,
@@ -72,6 +79,8 @@ impl Fake {
         Self {
             server,
             key_file,
+            seen: Seen::default(),
+            is_spoiled: AtomicBool::new(false),
             key: SigningKey::new(private),
             http: Client::builder(TokioExecutor::new()).build_http(),
             _dir: dir,
@@ -164,15 +173,20 @@ impl Fake {
         &self,
         request: Request<Full<Bytes>>,
     ) -> Result<Answer, Box<dyn std::error::Error>> {
+        let sent = Sent::of(&request).await;
         let response = self.http.request(request).await?;
         let status = response.status().as_u16();
         let headers = response.headers().clone();
         let body = response.into_body().collect().await?.to_bytes();
-        Ok(Answer {
+        let answer = Answer {
             status,
             headers,
             text: String::from_utf8(body.to_vec())?,
-        })
+        };
+        if !self.is_spoiled.load(Ordering::Relaxed) {
+            self.seen.check(&sent, &answer);
+        }
+        Ok(answer)
     }
 
     pub(crate) async fn mailbox(&self, number: usize) -> Mailbox<'_> {
@@ -185,8 +199,11 @@ impl Fake {
         }
     }
 
-    /// Runs an admin operation that has to work.
+    /// Runs an admin operation that has to work. Faults of bodies end the check of answers.
     pub(crate) fn admin(&self, operation: &str, input: Value) -> Value {
+        if operation == "fault.on" && input["body"].is_string() && input["body"] != "empty_page" {
+            self.is_spoiled.store(true, Ordering::Relaxed);
+        }
         self.server
             .admin(operation, &input)
             .expect("the admin operation works")

@@ -5,6 +5,7 @@ mod binary;
 mod calendar;
 mod client;
 mod directory;
+mod discovery;
 mod drive;
 mod faults;
 mod faults_composed;

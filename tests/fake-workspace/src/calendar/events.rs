@@ -17,20 +17,27 @@ use serde_json::Value;
 /// `GET /calendars/{calendarId}/events`.
 pub(super) fn list(context: &Context<'_>) -> Result<Reply, ApiError> {
     let mut desk = Desk::of_caller(context.workspace, context.caller)?;
-    let fill = if context.empty_page {
+    desk.list_events(
+        context.path("calendarId"),
+        &context.call.query,
+        fill(context),
+    )
+    .map(Reply::json)
+}
+
+fn fill(context: &Context<'_>) -> Fill {
+    if context.empty_page {
         Fill::Nothing
     } else {
         Fill::Items
-    };
-    desk.list_events(context.path("calendarId"), &context.call.query, fill)
-        .map(Reply::json)
+    }
 }
 
 /// `GET /calendars/{calendarId}/events/{eventId}/instances`.
 pub(super) fn instances(context: &Context<'_>) -> Result<Reply, ApiError> {
     let mut desk = Desk::of_caller(context.workspace, context.caller)?;
     let (calendar, event) = (context.path("calendarId"), context.path("eventId"));
-    desk.list_instances(calendar, event, &context.call.query)
+    desk.list_instances(calendar, event, &context.call.query, fill(context))
         .map(Reply::json)
 }
 

@@ -8,6 +8,7 @@ mod directory;
 mod discovery;
 mod drive;
 mod faults;
+mod faults_apis;
 mod faults_composed;
 mod gmail;
 mod gmail_drafts;

@@ -7,9 +7,11 @@
 mod calendar;
 mod directory;
 mod drive;
+mod garbage;
 mod gmail;
 mod person;
 mod pubsub;
+mod refusals;
 mod schema;
 mod schema_tests;
 mod table;
@@ -19,7 +21,7 @@ use bytes::Bytes;
 use fake_workspace::{Served, operations};
 use http::{HeaderMap, Request};
 use http_body_util::{BodyExt, Full};
-use person::Person;
+pub(crate) use person::Person;
 use schema::{Alphabet, Schemas};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
@@ -112,6 +114,16 @@ fn described(name: &str) -> Option<(&'static Document, &'static Value)> {
     let api = name.split('.').next()?;
     let document = DOCUMENTS.iter().find(|document| document.api == api)?;
     Some((document, document.methods.get(name)?))
+}
+
+/// Methods of an API that answer in pages.
+pub(crate) fn paged_methods(api: &str) -> BTreeSet<&'static str> {
+    let document = DOCUMENTS.iter().find(|document| document.api == api);
+    let methods = document.into_iter().flat_map(|document| &document.methods);
+    methods
+        .filter(|(_, method)| method["parameters"]["pageToken"].is_object())
+        .map(|(name, _)| name.as_str())
+        .collect()
 }
 
 fn is_exempt(name: &str) -> bool {

@@ -97,14 +97,4 @@ impl<'a> Person<'a> {
     pub(crate) async fn delete(&self, path: &str) {
         self.json("DELETE", path, Value::Null).await;
     }
-
-    /// The status of a call that has to be refused.
-    pub(crate) async fn refused(&self, method: &str, path: &str, body: &Value) -> u16 {
-        let body = body.to_string();
-        let answer = self
-            .call(method, path, "application/json", body.as_bytes())
-            .await;
-        assert!(answer.status >= 400, "{method} {path}: {}", answer.text);
-        answer.status
-    }
 }

@@ -157,15 +157,15 @@ async fn keep_up(fake: &Fake, n_rounds: usize) {
         let truth = own.admin("truth", json!({ "source": "calendar" }));
         let primary = truth["calendars"]
             .as_array()
-            .unwrap()
+            .expect("calendars")
             .iter()
             .find(|calendar| calendar["primary"] == true)
-            .unwrap();
+            .expect("a primary one");
         let events = primary["events"]
             .as_array()
-            .unwrap()
+            .expect("events")
             .iter()
-            .chain(primary["cancelled"].as_array().unwrap());
+            .chain(primary["cancelled"].as_array().expect("holes"));
         let truth: State = events
             .map(|event| (text(&event["id"]), event.clone()))
             .collect();

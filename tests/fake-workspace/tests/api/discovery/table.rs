@@ -227,7 +227,7 @@ fn every_operation_takes_the_scopes_that_google_names() {
     for (scope, _) in UNUSED_SCOPES {
         assert!(used.contains(&("", scope)), "{scope}: no exception");
         assert!(
-            !operations().any(|row| row.scopes.contains(&scope)),
+            !operations().any(|row| row.scopes.contains(scope)),
             "{scope} is taken somewhere"
         );
     }

@@ -2,15 +2,16 @@
 //!
 //! See <https://developers.google.com/workspace/admin/directory/reference/rest/v1/users>.
 
-use crate::call::Reply;
+use crate::call::{Query, Reply};
 use crate::error::ApiError;
 use crate::generate::rfc3339;
 use crate::oauth::BASE64URL;
-use crate::routes::Context;
+use crate::routes::{Context, empty_page};
 use crate::workspace::{AccountState, Role, User};
 use base64::Engine;
 use rsa::sha2::{Digest, Sha256};
 use serde_json::{Value, json};
+use std::cmp::Ordering;
 
 const CUSTOMER: &str = "C01abcdef";
 const MAX_PAGE: usize = 500;
@@ -30,7 +31,9 @@ pub(crate) fn list(context: &Context<'_>) -> Result<Reply, ApiError> {
     if query.first("event").is_some() {
         return Err(ApiError::new(400, "invalid", "Invalid Input: event"));
     }
+    check_view(context)?;
     let page = page_size(query.first("maxResults"))?;
+    let order = Order::parse(query)?;
     let wanted = Wanted::parse(query.first("query").unwrap_or_default())?;
     let after = match query.first("pageToken") {
         None => None,
@@ -38,36 +41,113 @@ pub(crate) fn list(context: &Context<'_>) -> Result<Reply, ApiError> {
             BASE64URL
                 .decode(token)
                 .ok()
-                .and_then(|bytes| String::from_utf8(bytes).ok())
+                .and_then(|bytes| serde_json::from_slice::<(String, String)>(&bytes).ok())
                 .ok_or_else(|| ApiError::new(400, "invalid", "Invalid Input: pageToken"))?,
         ),
     };
     let deleted = query.flag("showDeleted");
     let mut users: Vec<User> = context.workspace.users().clone();
     users.retain(|user| user.deleted_ms.is_some() == deleted);
-    users.sort_by(|a, b| a.primary.cmp(&b.primary));
+    users.sort_by(|a, b| order.compare(&order.key(a), &order.key(b)));
+    if context.empty_page {
+        // Before the first user: the empty name of an ascending order.
+        let start = after.unwrap_or_default();
+        return Ok(empty_page(empty_list(), &to_token(&start)?));
+    }
     let mut found = users
         .iter()
         .filter(|user| {
-            after
-                .as_deref()
-                .is_none_or(|after| user.primary.as_str() > after)
+            after.as_ref().is_none_or(|after| {
+                *after == Default::default() || order.compare(&order.key(user), after).is_gt()
+            })
         })
         .filter(|user| wanted.fits(user));
     let shown: Vec<&User> = found.by_ref().take(page).collect();
-    let mut answer = json!({ "kind": "admin#directory#users", "etag": "\"list\"" });
+    let mut answer = empty_list();
     if !shown.is_empty() {
         answer["users"] = shown.iter().map(|user| to_json(user)).collect();
     }
     if let (Some(last), Some(_)) = (shown.last(), found.next()) {
-        answer["nextPageToken"] = json!(BASE64URL.encode(&last.primary));
+        answer["nextPageToken"] = json!(to_token(&order.key(last))?);
     }
     Ok(Reply::json(answer))
+}
+
+fn empty_list() -> Value {
+    json!({ "kind": "admin#directory#users", "etag": "\"list\"" })
+}
+
+/// The place of the last user of a page in the order, so that pages lose nobody when users come and go.
+fn to_token(place: &(String, String)) -> Result<String, ApiError> {
+    serde_json::to_vec(place)
+        .map(|bytes| BASE64URL.encode(bytes))
+        .map_err(|_| ApiError::new(500, "backendError", "Backend Error"))
+}
+
+/// `orderBy` and `sortOrder`; users with the same name are in the order of their addresses.
+#[derive(Debug, Clone, Copy)]
+struct Order {
+    name: fn(&User) -> &str,
+    is_descending: bool,
+}
+
+impl Order {
+    fn parse(query: &Query) -> Result<Self, ApiError> {
+        let bad = |name: &str| ApiError::new(400, "invalid", format!("Invalid Input: {name}"));
+        let name: fn(&User) -> &str = match query.first("orderBy") {
+            None | Some("email") => |user| &user.primary,
+            Some("givenName") => |user| &user.given_name,
+            Some("familyName") => |user| &user.family_name,
+            Some(_) => return Err(bad("orderBy")),
+        };
+        let is_descending = match query.first("sortOrder") {
+            None | Some("ASCENDING") => false,
+            // "Must be used with the orderBy parameter."
+            Some("DESCENDING") => query.first("orderBy").is_some(),
+            Some(_) => return Err(bad("sortOrder")),
+        };
+        Ok(Self {
+            name,
+            is_descending,
+        })
+    }
+
+    fn key(&self, user: &User) -> (String, String) {
+        ((self.name)(user).to_owned(), user.primary.clone())
+    }
+
+    fn compare(&self, a: &(String, String), b: &(String, String)) -> Ordering {
+        let order = a.cmp(b);
+        if self.is_descending {
+            order.reverse()
+        } else {
+            order
+        }
+    }
+}
+
+/// `projection` changes nothing, for there are no custom fields; the public view is not built.
+fn check_view(context: &Context<'_>) -> Result<(), ApiError> {
+    let query = &context.call.query;
+    for (name, values) in [
+        ("projection", ["basic", "custom", "full"].as_slice()),
+        ("viewType", &["admin_view", "domain_public"]),
+    ] {
+        if query
+            .first(name)
+            .is_some_and(|value| !values.contains(&value))
+        {
+            let message = format!("Invalid Input: {name}");
+            return Err(ApiError::new(400, "invalid", message));
+        }
+    }
+    Ok(())
 }
 
 /// `GET /admin/directory/v1/users/{userKey}`.
 pub(crate) fn get(context: &Context<'_>) -> Result<Reply, ApiError> {
     check_admin(context)?;
+    check_view(context)?;
     let (index, _) = context
         .workspace
         .find_user(context.path("userKey"))

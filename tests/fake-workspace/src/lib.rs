@@ -30,4 +30,5 @@ mod workspace;
 
 pub use admin::Error as AdminError;
 pub use quota::{ChargeTo, PriceList};
+pub use routes::{Served, operations};
 pub use server::{Error, Options, Server};

@@ -7,7 +7,9 @@ use super::{MailFeed, Mailbox, label_names};
 use crate::desk::next_try;
 use crate::error::Error;
 use nuncio_google::HistoryPage;
-use nuncio_model::{Cursor, DeleteCause, Failure, IndexRow, ItemId, LabelSet, Next, Op, Origin};
+use nuncio_model::{
+    Cursor, DeleteCause, Failure, IndexRow, ItemId, LabelSet, Next, Op, Origin, WalkPhase,
+};
 use std::collections::HashMap;
 
 /// Failed items tried at once.
@@ -103,7 +105,13 @@ impl MailFeed {
             .flatten()
             .map(|row| (row.item.clone(), row))
             .collect();
-        let steps = fold(events, &rows, &mailbox.scribe.scope);
+        let seen_by = mailbox
+            .feed
+            .walk
+            .as_ref()
+            .filter(|walk| walk.origin != Origin::Backfill && walk.phase != WalkPhase::List)
+            .map(|walk| walk.generation);
+        let steps = fold(events, &rows, &mailbox.scribe.scope, seen_by);
 
         if steps.values().any(
             |step| matches!(step, Step::Relabel { labels, .. } if labels.has_unknown(&mailbox.scribe.label_names)),

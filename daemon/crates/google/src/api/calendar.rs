@@ -70,11 +70,13 @@ pub struct ListedCalendar {
 pub struct ListEvents {
     /// `primary` or a calendar's id.
     pub calendar: String,
-    /// Only what changed after this; not together with `updated_min`.
+    /// Only what changed after this; not together with `updated_min` or `ical_uid`.
     pub sync_token: Option<String>,
     /// Only what was changed at or after this time, in milliseconds since 1970; ends without
     /// a sync token.
     pub updated_min: Option<i64>,
+    /// Only events with this iCalendar UID: a series with its exceptions.
+    pub ical_uid: Option<String>,
     /// From the page before; the other members must be the same.
     pub page_token: Option<String>,
     /// Events per page, 1 to 2500; 0 is 2500.
@@ -235,6 +237,7 @@ impl Calendar {
         ];
         query.extend(list.sync_token.as_deref().map(|token| ("syncToken", token)));
         query.extend(updated_min.as_deref().map(|at| ("updatedMin", at)));
+        query.extend(list.ical_uid.as_deref().map(|uid| ("iCalUID", uid)));
         query.extend(list.page_token.as_deref().map(|token| ("pageToken", token)));
         let path = format!("calendars/{calendar}/events");
         read_page(&self.get(EVENTS, &path, &query).await?)

@@ -65,7 +65,7 @@ struct SharedLog {
     /// Changes of who sees what.
     told: watch::Receiver<u64>,
     reading: Option<Box<Reading>>,
-    /// Members that could not read it, since all were tried last.
+    /// Members that could not read it, since it last changed who sees what.
     lost: HashSet<AccountKey>,
 }
 
@@ -119,6 +119,8 @@ impl Log for SharedLog {
     async fn poll(&mut self) -> Result<bool, Error> {
         if self.told.has_changed().unwrap_or(false) {
             self.told.mark_unchanged();
+            // Who lost it may have it again; a look costs one call.
+            self.lost.clear();
             if self.is_better_read_by_another() {
                 self.reading = None;
                 return Ok(false);

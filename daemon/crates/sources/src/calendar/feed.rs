@@ -7,7 +7,7 @@
 
 use super::fold::{self, Seen, Series, Step};
 use super::scribe::{Scribe, Sight};
-use super::{normalize, times};
+use super::times;
 use crate::desk::{Desk, next_try};
 use crate::error::{Error, is_not_found, status};
 use nuncio_google::{BadItem, Calendar, EventPage, ListEvents, RawEvent};
@@ -25,9 +25,6 @@ const N_ROWS: u32 = 2_000;
 
 /// A page whose answer is too large is asked for again with so many times fewer events.
 const SHRINK: u16 = 8;
-
-/// A series that was made longer before its last change than this was not made just now.
-const JUST_MADE_MS: u64 = 2_000;
 
 /// The stored position: Google's token is good for one account only.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -407,9 +404,9 @@ impl Reading {
             .collect())
     }
 
-    /// The exceptions of series that come back (out of the bin, or into view): Google lists the
-    /// series alone, its exceptions having changed before. A series that was made just now has
-    /// none that are not listed.
+    /// The exceptions of series that are new here: one that comes back, out of the bin or into
+    /// view, is listed alone, its exceptions having changed before. One call for each, also for
+    /// series that were made just now, since nothing sure tells these apart.
     async fn families(
         &mut self,
         events: &BTreeMap<ItemId, RawEvent>,
@@ -417,7 +414,7 @@ impl Reading {
     ) -> Result<(Vec<RawEvent>, Vec<BadItem>), Error> {
         let back: Vec<String> = events
             .iter()
-            .filter(|(item, event)| !rows.contains_key(*item) && is_old_series(event))
+            .filter(|(item, event)| !rows.contains_key(*item) && is_series(event))
             .filter(|(_, event)| times::reaches(event, self.scribe.floor))
             .filter_map(|(_, event)| event.ical_uid.clone())
             .collect();
@@ -537,19 +534,10 @@ pub(super) fn is_of_one_event(error: &nuncio_google::Error) -> bool {
     }
 }
 
-/// Whether an event is a living series that was not made just before its last change.
-fn is_old_series(event: &RawEvent) -> bool {
-    let recurs = event
-        .recurrence
-        .as_ref()
-        .is_some_and(|rules| !rules.is_empty());
-    let created = event.created.as_deref().and_then(times::millis);
-    let is_new = match (created, normalize::updated(event)) {
-        (Some(created), Some(updated)) => u64::try_from(created)
-            .is_ok_and(|created| updated.saturating_sub(created) <= JUST_MADE_MS),
-        _ => false,
-    };
-    recurs && !event.is_cancelled() && !is_new
+/// Whether an event is a living series.
+fn is_series(event: &RawEvent) -> bool {
+    let rules = event.recurrence.as_ref();
+    rules.is_some_and(|rules| !rules.is_empty()) && !event.is_cancelled()
 }
 
 /// A page without anything.

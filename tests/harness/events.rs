@@ -106,13 +106,13 @@ impl World {
     /// The first line that breaks a rule: a revision that shrinks or comes again otherwise, a
     /// change of what is not there, a record that changes nothing.
     pub fn calendar_sink(&self) -> Result<Events, String> {
-        let mut newest: BTreeMap<String, (u64, String, Option<Value>)> = BTreeMap::new();
+        let mut newest: BTreeMap<String, (u64, Value, Option<Value>)> = BTreeMap::new();
         for line in self.calendar_lines() {
             let key = text(&line["key"]);
             let revision = line["revision"].as_u64().ok_or("no revision")?;
             let before = newest.get(&key);
             match before {
-                Some((known, text, _)) if *known == revision && *text == line.to_string() => {
+                Some((known, same, _)) if *known == revision && *same == line => {
                     continue;
                 }
                 Some((known, ..)) if *known >= revision => {
@@ -134,7 +134,7 @@ impl World {
                     ));
                 }
             };
-            newest.insert(key, (revision, line.to_string(), event));
+            newest.insert(key, (revision, line, event));
         }
         Ok(newest
             .into_iter()

@@ -50,7 +50,8 @@ impl Scribe {
     /// The event's full state, or a failed item if it has none.
     ///
     /// Its order is `updated`. Google may leave that out and does not raise it at every change,
-    /// so the present state is never older than what is known.
+    /// so the present state is never older than what is known; and what comes back without it
+    /// (a hole in a series that was gone) is taken as of now, or its own deletion would be newer.
     pub(super) fn write(
         &self,
         item: &ItemId,
@@ -71,14 +72,17 @@ impl Scribe {
         let known = row.map_or(0, |row| row.order);
         let updated = normalize::updated(raw);
         let order = match sight {
-            Sight::Present => updated.unwrap_or(0).max(known),
+            Sight::Present => match row {
+                Some(_) => updated.unwrap_or(0).max(known),
+                None => updated.unwrap_or_else(|| self.now()),
+            },
             Sight::Listing => updated.unwrap_or(known),
         };
         let event = normalized.event;
         let hash = normalize::hash(&event);
         let change = Change::Created;
         let payload = Payload::Event(Box::new(event));
-        let mut record = self.record(item, order, origin, change, payload);
+        let mut record = self.record(item, updated, origin, change, payload);
         record.notes = normalized.notes;
         Op::Upsert {
             row: IndexRow {
@@ -103,8 +107,8 @@ impl Scribe {
         cause: DeleteCause,
         origin: Origin,
     ) -> Op {
-        let updated = raw.and_then(normalize::updated).unwrap_or(0);
-        let order = updated.max(row.order);
+        let updated = raw.and_then(normalize::updated);
+        let order = updated.unwrap_or(0).max(row.order);
         let deleted = Deleted {
             cause,
             thread_id: None,
@@ -116,7 +120,7 @@ impl Scribe {
         Op::Delete {
             item: row.item.clone(),
             order,
-            record: Box::new(self.record(&row.item, order, origin, change, payload)),
+            record: Box::new(self.record(&row.item, updated, origin, change, payload)),
         }
     }
 
@@ -135,10 +139,15 @@ impl Scribe {
         })
     }
 
+    /// Milliseconds since 1970.
+    fn now(&self) -> u64 {
+        u64::try_from(self.clock.now_ms()).unwrap_or(0)
+    }
+
     fn record(
         &self,
         item: &ItemId,
-        order: u64,
+        updated: Option<u64>,
         origin: Origin,
         change: Change,
         payload: Payload,
@@ -146,7 +155,7 @@ impl Scribe {
         Record {
             key: RecordKey::calendar_event(&self.account, &self.collection, item),
             revision: Revision::default(),
-            source_version: order,
+            source_version: updated.unwrap_or(0),
             change,
             source: Source::Calendar,
             origin,

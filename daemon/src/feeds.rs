@@ -3,7 +3,8 @@
 
 use crate::supervisor::{Fatal, Tree};
 use nuncio_config::{Config, Since};
-use nuncio_model::{Address, Content, Source};
+use nuncio_model::{Address, Content, PRIMARY_CALENDAR, Source};
+use nuncio_sources::calendar::{self, CalendarWishes, PrimaryOptions, SharedOptions};
 use nuncio_sources::gmail::{self, MailOptions};
 use nuncio_sources::{AccountOptions, FeedCommand, FeedHealth, Shared};
 use std::collections::HashSet;
@@ -101,6 +102,7 @@ struct Wishes {
     poll_interval: Duration,
     since: Option<Duration>,
     include_spam_trash: bool,
+    calendars: CalendarWishes,
     content: Content,
 }
 
@@ -115,6 +117,10 @@ pub(crate) fn start(config: &Config, content: Content, shared: &Shared, tree: &m
             Since::Within(duration) => Some(duration),
         },
         include_spam_trash: config.sync.include_spam_trash,
+        calendars: CalendarWishes {
+            subscribed: config.sync.subscribed_calendars,
+            holidays: config.sync.holiday_calendars,
+        },
         content,
     };
     for user in config.users.iter().filter(|user| user.sync) {
@@ -174,7 +180,26 @@ fn start_account(
             });
             handle
         }
-        Source::Calendar | Source::Drive => todo!(),
+        Source::Calendar => {
+            let (handle, ends) = FeedHandle::new(source, PRIMARY_CALENDAR, Some(owner));
+            shared.commons.expect(source, &account.address);
+            let options = PrimaryOptions {
+                account,
+                poll_interval: wishes.poll_interval,
+                since: wishes.since,
+                content: wishes.content,
+                wishes: wishes.calendars,
+            };
+            tree.spawn(name, move |stop| {
+                let (ends, options, shared) = (ends.clone(), options.clone(), shared.clone());
+                async move {
+                    let mut commands = ends.commands.lock_owned().await;
+                    calendar::run_primary(options, shared, ends.health, &mut commands, stop).await
+                }
+            });
+            handle
+        }
+        Source::Drive => todo!(),
     }
 }
 
@@ -212,7 +237,27 @@ impl Domain {
     fn start_one(&self, source: Source, collection: &str, tree: &mut Tree) {
         match source {
             Source::Gmail => {}
-            Source::Calendar | Source::Drive => todo!("{collection}"),
+            Source::Calendar => {
+                let (handle, ends) = FeedHandle::new(source, collection, None);
+                self.feeds.add(handle);
+                let options = SharedOptions {
+                    calendar: collection.to_owned(),
+                    poll_interval: self.wishes.poll_interval,
+                    since: self.wishes.since,
+                    content: self.wishes.content,
+                };
+                let shared = self.shared.clone();
+                let name = format!("feed calendar {}", nuncio_model::untrusted(collection));
+                tree.spawn(name, move |stop| {
+                    let (ends, options, shared) = (ends.clone(), options.clone(), shared.clone());
+                    async move {
+                        let mut commands = ends.commands.lock_owned().await;
+                        calendar::run_shared(options, shared, ends.health, &mut commands, stop)
+                            .await
+                    }
+                });
+            }
+            Source::Drive => todo!("{collection}"),
         }
     }
 }

@@ -264,6 +264,11 @@ impl World {
     }
 }
 
+/// All lines of all files of a sink `jsonl`.
+pub(crate) fn all_lines(root: &std::path::Path) -> Vec<String> {
+    jsonl::lines(root)
+}
+
 /// Whether every feed is live and no record waits.
 pub fn is_idle(status: &Value) -> bool {
     let all = |list: &str, holds: &dyn Fn(&Value) -> bool| {

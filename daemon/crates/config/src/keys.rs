@@ -51,13 +51,15 @@ pub(crate) const QUOTA_OVERRIDE: Keys = Keys {
 };
 
 pub(crate) const SYNC: Keys = Keys {
-    built: &["sources", "since", "poll_interval", "include_spam_trash"],
-    planned: &[
-        "include_drafts",
+    built: &[
+        "sources",
+        "since",
+        "poll_interval",
+        "include_spam_trash",
         "subscribed_calendars",
         "holiday_calendars",
-        "drive_permissions",
     ],
+    planned: &["include_drafts", "drive_permissions"],
 };
 
 pub(crate) const USERS: Keys = Keys {

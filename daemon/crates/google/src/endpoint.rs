@@ -16,6 +16,7 @@ const TOKEN_HOSTS: [&str; 3] = [
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Api {
     Gmail,
+    Calendar,
     Directory,
 }
 
@@ -23,6 +24,7 @@ impl Api {
     fn origin(self) -> &'static str {
         match self {
             Api::Gmail => "https://gmail.googleapis.com",
+            Api::Calendar => "https://www.googleapis.com",
             Api::Directory => "https://admin.googleapis.com",
         }
     }

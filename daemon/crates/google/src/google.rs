@@ -1,9 +1,10 @@
 //! The way in: one key, one connection pool, one governor, and clients for mailboxes.
 
+use crate::api::CalendarGrant;
 use crate::auth::{Key, Tokens};
 use crate::http::Transport;
 use crate::quota::{ApiName, DayUsage, Governor, QuotaOptions, Usage};
-use crate::{Directory, Endpoint, Error, Gmail, Limits, client};
+use crate::{Calendar, Directory, Endpoint, Error, Gmail, Limits, client};
 use nuncio_model::{AccountKey, Address, Clock};
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use std::time::Duration;
 #[derive(Clone)]
 pub struct Google {
     transport: Arc<Transport>,
+    calendar: CalendarGrant,
 }
 
 impl std::fmt::Debug for Google {
@@ -47,6 +49,7 @@ impl Google {
         let transport = Transport::new(client, endpoint, tokens, governor, clock, limits);
         Ok(Self {
             transport: Arc::new(transport),
+            calendar: CalendarGrant::default(),
         })
     }
 
@@ -73,6 +76,16 @@ impl Google {
             Arc::clone(&self.transport),
             account.clone(),
             address.clone(),
+        )
+    }
+
+    /// The calendars of one account; see [`Google::gmail`] for what the two name.
+    pub fn calendar(&self, account: &AccountKey, address: &Address) -> Calendar {
+        Calendar::new(
+            Arc::clone(&self.transport),
+            account.clone(),
+            address.clone(),
+            self.calendar.clone(),
         )
     }
 

@@ -5,7 +5,7 @@
 //! Who reads what is not decided here; this is only what is known.
 
 use nuncio_model::{AccountKey, Address, Membership, Source};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 use tokio::sync::watch;
 
@@ -33,6 +33,8 @@ pub struct Commons {
 
 #[derive(Debug, Default)]
 struct Told {
+    /// Accounts that have not answered yet.
+    awaited: HashSet<(Source, Address)>,
     by_collection: BTreeMap<(Source, String), HashMap<AccountKey, Member>>,
 }
 
@@ -85,6 +87,40 @@ impl Commons {
         }
     }
 
+    /// An account will tell what it sees, or that it cannot. To be called before its feed starts:
+    /// until all have answered, nobody knows who has most rights.
+    pub fn expect(&self, source: Source, address: &Address) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.awaited.insert((source, address.clone()));
+    }
+
+    /// An account has told what it sees, or cannot for now.
+    pub fn answered(&self, source: Source, address: &Address) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.awaited.remove(&(source, address.clone())) {
+            drop(told);
+            self.changes.send_modify(|n| *n += 1);
+        }
+    }
+
+    /// Waits until all accounts have answered.
+    ///
+    /// # Cancel safety
+    /// Changes nothing.
+    pub(crate) async fn all_answered(&self, source: Source) {
+        let mut changes = self.changes.subscribe();
+        while self.is_awaiting(source) {
+            if changes.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    fn is_awaiting(&self, source: Source) -> bool {
+        let told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.awaited.iter().any(|(of, _)| *of == source)
+    }
+
     /// Every collection that was ever told of, also one that nobody sees any more.
     pub fn collections(&self) -> Vec<(Source, String)> {
         let told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
@@ -124,6 +160,29 @@ mod tests {
             name: "Team".into(),
             rank,
         }
+    }
+
+    #[tokio::test]
+    async fn all_have_answered_when_each_has() {
+        let commons = Commons::default();
+        let (ana, ben) = (address("ana@example.com"), address("ben@example.com"));
+        commons.all_answered(Source::Calendar).await;
+        commons.expect(Source::Calendar, &ana);
+        commons.expect(Source::Calendar, &ben);
+        commons.expect(Source::Drive, &ben);
+        commons.answered(Source::Calendar, &ana);
+        commons.answered(Source::Calendar, &ana);
+        let waiting = commons.all_answered(Source::Calendar);
+        let answers = async {
+            tokio::task::yield_now().await;
+            commons.answered(Source::Calendar, &ben);
+        };
+        futures_util::future::join(waiting, answers).await;
+        assert_eq!(
+            commons.told.lock().unwrap().awaited.len(),
+            1,
+            "Drive still waits"
+        );
     }
 
     #[test]

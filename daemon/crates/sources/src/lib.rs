@@ -5,6 +5,7 @@
 //! port and not known here.
 
 mod account;
+pub mod calendar;
 mod commons;
 mod desk;
 mod error;

@@ -35,6 +35,8 @@ plugin = "search.wasm"
     assert_eq!(config.sync.since, ninety_days);
     assert_eq!(config.sync.poll_interval, Duration::from_secs(60));
     assert!(!config.sync.include_spam_trash);
+    assert!(config.sync.subscribed_calendars);
+    assert!(!config.sync.holiday_calendars);
 
     let [ana] = config.users.as_slice() else {
         panic!("one user: {:?}", config.users)
@@ -105,6 +107,8 @@ sources = ["gmail"]
 since = "36h"
 poll_interval = "200ms"
 include_spam_trash = true
+subscribed_calendars = false
+holiday_calendars = true
 [[users]]
 email = "ana@example.com"
 name = "Ana"
@@ -161,6 +165,8 @@ format = "json"
     assert_eq!(endpoint, Some("http://127.0.0.1:8087"));
     assert_eq!(config.sync.poll_interval, Duration::from_millis(200));
     assert!(config.sync.include_spam_trash);
+    assert!(!config.sync.subscribed_calendars);
+    assert!(config.sync.holiday_calendars);
 
     let [ana, bob] = config.users.as_slice() else {
         panic!("two users: {:?}", config.users)

@@ -126,7 +126,7 @@ proptest! {
             "mode", "service_account_key", "admin", "domains", "quota", "endpoint", "sources",
             "since", "poll_interval", "include_spam_trash", "email", "aliases", "accounts", "sync",
             "plugin", "records", "content", "settings", "batch", "limits", "dirs", "memory", "log",
-            "in_flight", "bytes", "delay", "max_bytes", "dir", "format", "users", "sinks", "google",
+            "subscribed_calendars", "holiday_calendars", "in_flight", "bytes", "delay", "max_bytes", "dir", "format", "users", "sinks", "google",
         ]),
         text in "[ -~äß\u{202e}]{0,20}",
         shape in 0..8,

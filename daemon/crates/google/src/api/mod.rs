@@ -1,6 +1,8 @@
 //! The calls, one file per API: requests, wire types, plain values. No policy: no paging loops,
 //! no retries, no sync.
 
+mod calendar;
+mod calendar_event;
 mod decode;
 mod directory;
 mod gmail;
@@ -9,6 +11,12 @@ mod message;
 
 use crate::Scopes;
 
+pub(crate) use calendar::CalendarGrant;
+pub use calendar::{Calendar, CalendarPage, EventPage, ListEvents, ListedCalendar};
+pub use calendar_event::{
+    RawAttachment, RawAttendee, RawConference, RawEntryPoint, RawEvent, RawPerson, RawProperties,
+    RawSolution, RawTime,
+};
 pub use decode::BadItem;
 pub use directory::{Directory, DirectoryUser};
 pub use gmail::{Gmail, Label, ListMessages, ListedMessage, MessagePage, Profile};
@@ -17,6 +25,12 @@ pub use message::{Message, RawMessage};
 
 /// What Gmail's calls need.
 pub const SCOPES_GMAIL: Scopes = Scopes(&["https://www.googleapis.com/auth/gmail.readonly"]);
+
+/// What Calendar's calls need, and what is tried first.
+pub const SCOPES_CALENDAR: Scopes = Scopes(&["https://www.googleapis.com/auth/calendar.readonly"]);
+
+/// What Calendar's calls take as well, where only this is delegated.
+pub const SCOPES_CALENDAR_WHOLE: Scopes = Scopes(&["https://www.googleapis.com/auth/calendar"]);
 
 /// What the Directory's calls need.
 pub const SCOPES_DIRECTORY: Scopes =

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Header and claims of the assertion in a token request, its signature checked.
-fn assertion(seen: &Seen) -> (Value, Value) {
+pub(crate) fn assertion(seen: &Seen) -> (Value, Value) {
     let form: std::collections::HashMap<_, _> = form_urlencoded::parse(seen.body.as_bytes())
         .into_owned()
         .collect();

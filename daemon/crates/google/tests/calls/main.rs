@@ -8,6 +8,7 @@
 
 mod auth;
 mod bodies;
+mod calendar;
 mod fixture;
 mod server;
 mod transport;

@@ -15,7 +15,7 @@ mod html;
 mod identity;
 mod labels;
 mod limits;
-mod notes;
+pub(crate) mod notes;
 mod participants;
 mod tags;
 mod transfer;

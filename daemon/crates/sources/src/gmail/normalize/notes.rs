@@ -8,14 +8,14 @@ const MAX_NAME_CHARS: usize = 40;
 
 /// Collects notes; equal ones count once.
 #[derive(Debug, Default)]
-pub(super) struct Notes {
+pub(crate) struct Notes {
     notes: Vec<String>,
     n_left_out: usize,
 }
 
 impl Notes {
     /// Adds a note.
-    pub(super) fn add(&mut self, note: impl Into<String>) {
+    pub(crate) fn add(&mut self, note: impl Into<String>) {
         let note = note.into();
         if self.notes.contains(&note) {
             return;
@@ -28,7 +28,7 @@ impl Notes {
     }
 
     /// All notes; the last one tells how many were left out.
-    pub(super) fn into_vec(mut self) -> Vec<String> {
+    pub(crate) fn into_vec(mut self) -> Vec<String> {
         if self.n_left_out > 0 {
             self.notes.push(format!("and {} more", self.n_left_out));
         }
@@ -37,7 +37,7 @@ impl Notes {
 }
 
 /// A name that the mail chose (charset, encoding), made fit for a note.
-pub(super) fn quoted(name: &str) -> String {
+pub(crate) fn quoted(name: &str) -> String {
     let shown: String = name
         .chars()
         .take(MAX_NAME_CHARS)

@@ -16,6 +16,7 @@ const TOKEN_HOSTS: [&str; 3] = [
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Api {
     Gmail,
+    Drive,
     Directory,
 }
 
@@ -23,6 +24,7 @@ impl Api {
     fn origin(self) -> &'static str {
         match self {
             Api::Gmail => "https://gmail.googleapis.com",
+            Api::Drive => "https://www.googleapis.com",
             Api::Directory => "https://admin.googleapis.com",
         }
     }

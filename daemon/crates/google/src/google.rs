@@ -3,7 +3,7 @@
 use crate::auth::{Key, Tokens};
 use crate::http::Transport;
 use crate::quota::Governor;
-use crate::{Directory, Endpoint, Error, Gmail, Limits, client};
+use crate::{Directory, Drive, Endpoint, Error, Gmail, Limits, client};
 use nuncio_model::{AccountKey, Address, Clock};
 use std::sync::Arc;
 
@@ -50,6 +50,15 @@ impl Google {
     /// user's primary one, for Google gives no token for an alias.
     pub fn gmail(&self, account: &AccountKey, address: &Address) -> Gmail {
         Gmail::new(
+            Arc::clone(&self.transport),
+            account.clone(),
+            address.clone(),
+        )
+    }
+
+    /// Drive as one user sees it; the arguments are those of [`Google::gmail`].
+    pub fn drive(&self, account: &AccountKey, address: &Address) -> Drive {
+        Drive::new(
             Arc::clone(&self.transport),
             account.clone(),
             address.clone(),

@@ -1,8 +1,8 @@
 //! Google for nuncio: service-account tokens, one HTTP transport, permits, and the calls of
-//! Gmail and the Directory. All of it is non-generic, so that the HTTP stack is compiled here
+//! Gmail, Drive and the Directory. All of it is non-generic, so that the HTTP stack is compiled here
 //! once. What to call when, and what an answer means for a feed, is not here.
 //!
-//! [`Google`] is the way in; [`Gmail`] and [`Directory`] are its clients. Every error answers
+//! [`Google`] is the way in; [`Gmail`], [`Drive`] and [`Directory`] are its clients. Every error answers
 //! `next()` (what a caller must do), `code()` (stable, for operators) and `hint()`.
 
 mod api;
@@ -18,9 +18,10 @@ mod retry;
 mod status;
 
 pub use api::{
-    BadItem, Directory, DirectoryUser, Gmail, HistoryPage, HistoryRecord, Label, ListMessages,
-    ListedMessage, Message, MessagePage, MessageRef, Profile, RawMessage, SCOPES_DIRECTORY,
-    SCOPES_GMAIL,
+    BadItem, ChangePage, Directory, DirectoryUser, Drive, DriveChange, DriveFile, DriveIdPage,
+    DrivePermission, DriveUser, FilePage, Gmail, HistoryPage, HistoryRecord, Label, ListFiles,
+    ListMessages, ListedMessage, Message, MessagePage, MessageRef, NextChanges, Profile,
+    RawMessage, RootRights, SCOPES_DIRECTORY, SCOPES_DRIVE, SCOPES_GMAIL,
 };
 pub use auth::{AuthError, Denied, Key, KeyError, Refusal, Scopes};
 pub use endpoint::{Endpoint, EndpointError};

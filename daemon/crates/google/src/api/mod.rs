@@ -3,6 +3,8 @@
 
 mod decode;
 mod directory;
+mod drive;
+mod drive_file;
 mod gmail;
 mod history;
 mod message;
@@ -11,6 +13,10 @@ use crate::Scopes;
 
 pub use decode::BadItem;
 pub use directory::{Directory, DirectoryUser};
+pub use drive::{
+    ChangePage, Drive, DriveChange, DriveIdPage, FilePage, ListFiles, NextChanges, RootRights,
+};
+pub use drive_file::{DriveFile, DrivePermission, DriveUser};
 pub use gmail::{Gmail, Label, ListMessages, ListedMessage, MessagePage, Profile};
 pub use history::{HistoryPage, HistoryRecord, MessageRef};
 pub use message::{Message, RawMessage};
@@ -21,3 +27,7 @@ pub const SCOPES_GMAIL: Scopes = Scopes(&["https://www.googleapis.com/auth/gmail
 /// What the Directory's calls need.
 pub const SCOPES_DIRECTORY: Scopes =
     Scopes(&["https://www.googleapis.com/auth/admin.directory.user.readonly"]);
+
+/// What Drive's calls need: metadata only, and not the list of shared drives.
+pub const SCOPES_DRIVE: Scopes =
+    Scopes(&["https://www.googleapis.com/auth/drive.metadata.readonly"]);

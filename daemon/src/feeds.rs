@@ -2,8 +2,9 @@
 //! What a feed does is in the crate `nuncio-sources`.
 
 use crate::supervisor::{Fatal, Tree};
-use nuncio_config::{Config, Since};
-use nuncio_model::{Address, Content, Source};
+use nuncio_config::{Config, DrivePermissions, Since};
+use nuncio_model::{Address, Content, MY_DRIVE, Source};
+use nuncio_sources::drive::{self, MyDriveOptions, SharedDriveOptions};
 use nuncio_sources::gmail::{self, MailOptions};
 use nuncio_sources::{AccountOptions, FeedCommand, FeedHealth, Shared};
 use std::collections::HashSet;
@@ -101,6 +102,7 @@ struct Wishes {
     poll_interval: Duration,
     since: Option<Duration>,
     include_spam_trash: bool,
+    drive_permissions: drive::Permissions,
     content: Content,
 }
 
@@ -115,6 +117,10 @@ pub(crate) fn start(config: &Config, content: Content, shared: &Shared, tree: &m
             Since::Within(duration) => Some(duration),
         },
         include_spam_trash: config.sync.include_spam_trash,
+        drive_permissions: match config.sync.drive_permissions {
+            DrivePermissions::Listed => drive::Permissions::Listed,
+            DrivePermissions::Full => drive::Permissions::Full,
+        },
         content,
     };
     for user in config.users.iter().filter(|user| user.sync) {
@@ -174,7 +180,23 @@ fn start_account(
             });
             handle
         }
-        Source::Calendar | Source::Drive => todo!(),
+        Source::Drive => {
+            let (handle, ends) = FeedHandle::new(source, MY_DRIVE, Some(owner));
+            let options = MyDriveOptions {
+                account,
+                poll_interval: wishes.poll_interval,
+                permissions: wishes.drive_permissions,
+            };
+            tree.spawn(name, move |stop| {
+                let (ends, options, shared) = (ends.clone(), options.clone(), shared.clone());
+                async move {
+                    let mut commands = ends.commands.lock_owned().await;
+                    drive::run_mine(options, shared, ends.health, &mut commands, stop).await
+                }
+            });
+            handle
+        }
+        Source::Calendar => todo!(),
     }
 }
 
@@ -212,7 +234,24 @@ impl Domain {
     fn start_one(&self, source: Source, collection: &str, tree: &mut Tree) {
         match source {
             Source::Gmail => {}
-            Source::Calendar | Source::Drive => todo!("{collection}"),
+            Source::Drive => {
+                let (handle, ends) = FeedHandle::new(source, collection, None);
+                let options = SharedDriveOptions {
+                    drive_id: collection.to_owned(),
+                    poll_interval: self.wishes.poll_interval,
+                    permissions: self.wishes.drive_permissions,
+                };
+                let shared = self.shared.clone();
+                tree.spawn(format!("feed drive {collection}"), move |stop| {
+                    let (ends, options, shared) = (ends.clone(), options.clone(), shared.clone());
+                    async move {
+                        let mut commands = ends.commands.lock_owned().await;
+                        drive::run_shared(options, shared, ends.health, &mut commands, stop).await
+                    }
+                });
+                self.feeds.add(handle);
+            }
+            Source::Calendar => todo!("{collection}"),
         }
     }
 }

@@ -86,6 +86,17 @@ pub struct Sync {
     pub poll_interval: Duration,
     /// Whether mail in spam and trash counts as existing.
     pub include_spam_trash: bool,
+    /// Which permissions of files are told.
+    pub drive_permissions: DrivePermissions,
+}
+
+/// `[sync] drive_permissions`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DrivePermissions {
+    /// `"listed"`: those that listings tell.
+    Listed,
+    /// `"full"`: all, asked for file by file.
+    Full,
 }
 
 /// How far back a feed's first walk goes.

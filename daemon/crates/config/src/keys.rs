@@ -40,12 +40,17 @@ pub(crate) const GOOGLE: Keys = Keys {
 };
 
 pub(crate) const SYNC: Keys = Keys {
-    built: &["sources", "since", "poll_interval", "include_spam_trash"],
+    built: &[
+        "sources",
+        "since",
+        "poll_interval",
+        "include_spam_trash",
+        "drive_permissions",
+    ],
     planned: &[
         "include_drafts",
         "subscribed_calendars",
         "holiday_calendars",
-        "drive_permissions",
     ],
 };
 

@@ -7,6 +7,7 @@
 mod account;
 mod commons;
 mod desk;
+pub mod drive;
 mod error;
 pub mod gmail;
 mod health;

@@ -1,12 +1,14 @@
 //! The harness of the process-level tests: starts the fake Workspace and the real daemon in a
 //! temporary folder, asks both, and waits on states. What is to be true is in the scenarios.
 
+mod files;
 mod kill;
 mod mailbox;
 mod process;
 mod sinks;
 mod soak;
 
+pub use files::{Held, domain_is_live};
 pub use kill::{Aim, Hit, Moment};
 pub use process::{foreign_key, hostile_guest, plugin};
 pub use sinks::{Differences, is_idle};

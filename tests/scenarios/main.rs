@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod crash;
+mod drive;
 mod feed;
 mod operating;
 mod resync;

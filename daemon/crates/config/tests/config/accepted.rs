@@ -1,7 +1,9 @@
 //! What is accepted, and which values it gives: defaults, every key, the shipped examples.
 
 use crate::{parse, with_google};
-use nuncio_config::{DirMode, LogFormat, Quota, Rate, RecordKind, SecretSource, Since};
+use nuncio_config::{
+    DirMode, DrivePermissions, LogFormat, Quota, Rate, RecordKind, SecretSource, Since,
+};
 use nuncio_model::{Content, Source, Who};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -32,6 +34,7 @@ plugin = "search.wasm"
     assert_eq!(config.sync.since, ninety_days);
     assert_eq!(config.sync.poll_interval, Duration::from_secs(60));
     assert!(!config.sync.include_spam_trash);
+    assert_eq!(config.sync.drive_permissions, DrivePermissions::Listed);
 
     let [ana] = config.users.as_slice() else {
         panic!("one user: {:?}", config.users)
@@ -105,6 +108,7 @@ sources = ["gmail"]
 since = "36h"
 poll_interval = "200ms"
 include_spam_trash = true
+drive_permissions = "full"
 [[users]]
 email = "ana@example.com"
 name = "Ana"
@@ -161,6 +165,7 @@ format = "json"
     assert_eq!(endpoint, Some("http://127.0.0.1:8087"));
     assert_eq!(config.sync.poll_interval, Duration::from_millis(200));
     assert!(config.sync.include_spam_trash);
+    assert_eq!(config.sync.drive_permissions, DrivePermissions::Full);
 
     let [ana, bob] = config.users.as_slice() else {
         panic!("two users: {:?}", config.users)

@@ -9,7 +9,7 @@ use super::walk::Reason;
 use super::{DriveFeed, Open, Whose};
 use crate::error::{Error, is_not_found, status};
 use nuncio_google::{ChangePage, DriveChange, DriveFile, Fault, NextChanges};
-use nuncio_model::{DeleteCause, IndexRow, ItemId, Membership, Op, Origin, Source};
+use nuncio_model::{DeleteCause, IndexRow, ItemId, Membership, Op, Origin, Source, WalkPhase};
 use std::collections::BTreeMap;
 use tokio::time::Instant;
 
@@ -41,7 +41,7 @@ impl DriveFeed {
             Ok(page) => page,
             Err(error) if open.is_too_large(&error) => return Ok(true),
             Err(error) if self.is_lost(open, &error).await? => {
-                let reason = if open.is_new_reader {
+                let reason = if open.is_read_by_another() {
                     Reason::OtherMember
                 } else {
                     Reason::Other("Google did not take the stored position".to_owned())
@@ -52,7 +52,14 @@ impl DriveFeed {
             }
             Err(error) => return Err(error.into()),
         };
-        (open.is_fresh, open.is_new_reader) = (false, false);
+        open.is_fresh = false;
+        if open.view.drive_id().is_some() {
+            open.position.reader = Some(open.reader.account.clone());
+        }
+        // What only this reader sees, no change that was read before told of.
+        if std::mem::take(&mut open.sees_more) && !open.is_being_listed() {
+            open.position.compare_all();
+        }
         let Ok(failures) = self.failures(&page.bad, "a change") else {
             let reason = Reason::Other("a change could not be read".to_owned());
             self.begin_walk(open, Origin::Resync, Some(reason), None)
@@ -392,6 +399,18 @@ impl Witness {
 }
 
 impl Open {
+    /// Whether a shared drive was read up to here by another member.
+    fn is_read_by_another(&self) -> bool {
+        let before = self.position.reader.as_ref();
+        before.is_some_and(|before| *before != self.reader.account)
+    }
+
+    /// Whether a listing is under way, and from its beginning if the reader is another one.
+    fn is_being_listed(&self) -> bool {
+        let walk = self.feed.walk.as_ref();
+        walk.is_some_and(|walk| walk.phase == WalkPhase::List)
+    }
+
     /// Whether the account is known as a member of a shared drive.
     pub(super) fn is_member(&self, drive: &str) -> bool {
         match &self.view {

@@ -12,7 +12,6 @@ use crate::{Member, Shared};
 use nuncio_google::{Fault, RootRights};
 use nuncio_model::{AccountKey, Address, Next, Source, Walk, WalkPhase};
 use std::collections::HashMap;
-use tokio::sync::watch;
 
 /// A manager's rank: nothing in the drive is hidden from one.
 pub(crate) const MOST_RIGHTS: u8 = 4;
@@ -62,8 +61,10 @@ pub(crate) fn name_of(shared: &Shared, drive: &str) -> Option<String> {
 }
 
 /// The choice of readers of one shared drive.
+#[derive(Default)]
 pub(crate) struct Readers {
-    changes: watch::Receiver<u64>,
+    /// Who could be chosen last.
+    members: Vec<Member>,
     /// Who was refused, and whether that was for want of membership.
     refused: HashMap<AccountKey, Refused>,
     /// The last refusal that was for another reason.
@@ -77,25 +78,17 @@ enum Refused {
 }
 
 impl Readers {
-    pub(crate) fn new(shared: &Shared) -> Self {
-        Self {
-            changes: shared.commons.changes(),
-            refused: HashMap::new(),
-            reason: None,
-        }
-    }
-
     /// The member with most rights of those that were not refused.
     ///
     /// # Errors
     /// [`Error::Orphaned`] if there is none; or why the last one was refused, where that was not
     /// for want of membership. All are tried again then.
     pub(crate) fn best(&mut self, shared: &Shared, drive: &str) -> Result<Reader, Error> {
-        if self.changes.has_changed().unwrap_or(false) {
-            self.changes.mark_unchanged();
-            self.refused.clear();
-        }
         let members = shared.commons.members(Source::Drive, drive);
+        if members != self.members {
+            self.refused.clear();
+            self.members.clone_from(&members);
+        }
         let mut usable = members
             .iter()
             .filter(|member| !self.refused.contains_key(&member.account));
@@ -139,11 +132,10 @@ impl Readers {
             "another member reads the shared drive"
         );
         open.drive = feed.shared.google.drive(&best.account, &best.address);
-        open.is_new_reader = now.is_none();
-        let sees_more = best.rank > open.reader.rank;
+        open.sees_more = best.rank > open.reader.rank;
         open.reader = best;
         open.forget_pages();
-        // Page tokens of a listing are one user's; and a member with more rights may see more.
+        // Page tokens of a listing are one user's.
         let listing = open
             .feed
             .walk
@@ -156,12 +148,6 @@ impl Readers {
                 ..walk
             };
             feed.store_walk(open, Some(restarted)).await?;
-        } else if sees_more {
-            open.position.compare_all();
-            let cursor = Some(open.position.to_cursor());
-            feed.desk
-                .append(&mut open.feed, Vec::new(), cursor, None)
-                .await?;
         }
         Ok(())
     }

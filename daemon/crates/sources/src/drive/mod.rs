@@ -157,7 +157,6 @@ fn run(
         clock: Arc::clone(&shared.clock),
         health,
     };
-    let readers = members::Readers::new(&shared);
     let log = DriveLog {
         feed: DriveFeed {
             whose,
@@ -166,7 +165,7 @@ fn run(
             shared,
             desk: desk.clone(),
         },
-        readers,
+        readers: members::Readers::default(),
         open: None,
     };
     Task::new(log, desk, poll_interval)
@@ -216,8 +215,9 @@ struct Open {
     folder_names: walk::Names,
     /// Files that went while a listing that may be older was read.
     went: HashSet<ItemId>,
-    /// Whether the reader of before was refused, and this one has not read anything yet.
-    is_new_reader: bool,
+    /// Whether this reader of a shared drive has more rights than the one before, and has not
+    /// read anything yet.
+    sees_more: bool,
     /// Items per page; 0 is Drive's most. Smaller where an answer was too large.
     page_size: u16,
 }
@@ -440,7 +440,7 @@ impl DriveFeed {
             folders: Folders::new(root),
             folder_names: walk::Names::default(),
             went: HashSet::new(),
-            is_new_reader: false,
+            sees_more: false,
             page_size: 0,
         };
         match position {

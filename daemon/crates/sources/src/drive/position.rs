@@ -2,7 +2,7 @@
 //! are one text, so that they change in the transaction of the records that they come from and a
 //! crash loses neither.
 
-use nuncio_model::Cursor;
+use nuncio_model::{AccountKey, Cursor};
 use serde::{Deserialize, Serialize};
 
 /// More folders than this are not looked into one by one; the whole feed is compared instead.
@@ -13,6 +13,9 @@ const MAX_OWED: usize = 500;
 pub(crate) struct Position {
     /// Google's page token.
     pub token: String,
+    /// Which account read a shared drive up to here; none of an account's own log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reader: Option<AccountKey>,
     /// Folders that appeared, or whose permissions changed: a change log tells nothing of what
     /// is in them, so it is to be listed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

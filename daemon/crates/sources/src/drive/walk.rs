@@ -125,6 +125,7 @@ impl DriveFeed {
         let position = Position {
             token,
             search: open.position.search.clone(),
+            reader: open.position.reader.clone(),
             ..Position::default()
         };
         let cursor = Some(position.to_cursor());

@@ -38,6 +38,8 @@ const SNAPSHOTS: [&str; 2] = ["path", "drive_name"];
 pub struct Held {
     /// The last record of each key that is not deleted.
     pub files: BTreeMap<String, Value>,
+    /// Every key that there ever was a record of.
+    pub ever: BTreeSet<String>,
     /// Breaches of a rule: a revision that shrinks or changes nothing, a change that does not
     /// fit what was there.
     pub broken: Vec<String>,
@@ -143,6 +145,7 @@ impl World {
                     .push(format!("{key} is `{change}`, there: {is_there}"));
             }
             revisions.insert(key.clone(), (revision, line.clone()));
+            held.ever.insert(key.clone());
             if change == "deleted" {
                 held.files.remove(&key);
                 continue;
@@ -188,11 +191,38 @@ impl World {
         wanted
     }
 
+    /// The ids of these users' top folders.
+    fn roots(&self, users: &[String]) -> BTreeSet<String> {
+        let root = |user: &String| {
+            let truth = self.google("truth", &json!({ "user": user, "source": "drive" }));
+            text(&truth["root"])
+        };
+        users.iter().map(root).collect()
+    }
+
     /// How the sink differs from Google's truth; empty if it is exact.
     pub fn file_differences(&self, users: &[String]) -> Vec<String> {
         let held = self.held_files();
-        let wanted = self.wanted_files(users);
+        let mut wanted = self.wanted_files(users);
         let mut found = held.broken;
+        let roots = self.roots(users);
+        // A folder that is seen by its link only shows as a parent, but no log tells when that
+        // ends. Such a folder never was an item of the view.
+        let is_item = |key: &str, parent: &Value| {
+            let (view, _) = key.rsplit_once('/').unwrap_or_default();
+            let parent = text(parent);
+            view.ends_with(&parent)
+                || roots.contains(&parent)
+                || held.ever.contains(&format!("{view}/{parent}"))
+        };
+        for (key, file) in &mut wanted {
+            if let Some(line) = held.files.get(key) {
+                let hides = |file: &Value| list(&file["parents"]).iter().any(|p| !is_item(key, p));
+                if hides(file) || hides(&line["file"]) {
+                    file["parents"] = line["file"]["parents"].clone();
+                }
+            }
+        }
         let keys: BTreeSet<&String> = wanted.keys().chain(held.files.keys()).collect();
         for key in keys {
             match (wanted.get(key), held.files.get(key)) {

@@ -17,6 +17,8 @@
 
 mod files;
 mod folders;
+#[cfg(test)]
+mod interleaving;
 mod live;
 mod members;
 mod normalize;

@@ -352,10 +352,8 @@ async fn what_a_folder_opens_or_closes_reaches_everything_in_it() {
 /// The last record of a file under a key with this beginning.
 fn last_of(world: &World, id: &str, key: &str) -> Value {
     let lines = world.lines_of_file(id);
-    let own = lines
-        .into_iter()
-        .filter(|line| line["key"].as_str().unwrap().starts_with(key));
-    own.last().unwrap_or_default()
+    let own = |line: &Value| line["key"].as_str().unwrap().starts_with(key);
+    lines.into_iter().rfind(own).unwrap_or_default()
 }
 
 #[tokio::test(flavor = "multi_thread")]

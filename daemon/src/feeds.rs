@@ -2,9 +2,10 @@
 //! What a feed does is in the crate `nuncio-sources`.
 
 use crate::supervisor::{Fatal, Tree};
-use nuncio_config::{Config, Since};
-use nuncio_model::{Address, Content, PRIMARY_CALENDAR, Source};
+use nuncio_config::{Config, DrivePermissions, Since};
+use nuncio_model::{Address, Content, MY_DRIVE, PRIMARY_CALENDAR, Source};
 use nuncio_sources::calendar::{self, CalendarWishes, PrimaryOptions, SharedOptions};
+use nuncio_sources::drive::{self, MyDriveOptions, SharedDriveOptions};
 use nuncio_sources::gmail::{self, MailOptions};
 use nuncio_sources::{AccountOptions, FeedCommand, FeedHealth, Shared};
 use std::collections::HashSet;
@@ -103,6 +104,7 @@ struct Wishes {
     since: Option<Duration>,
     include_spam_trash: bool,
     calendars: CalendarWishes,
+    drive_permissions: drive::Permissions,
     content: Content,
 }
 
@@ -120,6 +122,10 @@ pub(crate) fn start(config: &Config, content: Content, shared: &Shared, tree: &m
         calendars: CalendarWishes {
             subscribed: config.sync.subscribed_calendars,
             holidays: config.sync.holiday_calendars,
+        },
+        drive_permissions: match config.sync.drive_permissions {
+            DrivePermissions::Listed => drive::Permissions::Listed,
+            DrivePermissions::Full => drive::Permissions::Full,
         },
         content,
     };
@@ -199,7 +205,22 @@ fn start_account(
             });
             handle
         }
-        Source::Drive => todo!(),
+        Source::Drive => {
+            let (handle, ends) = FeedHandle::new(source, MY_DRIVE, Some(owner));
+            let options = MyDriveOptions {
+                account,
+                poll_interval: wishes.poll_interval,
+                permissions: wishes.drive_permissions,
+            };
+            tree.spawn(name, move |stop| {
+                let (ends, options, shared) = (ends.clone(), options.clone(), shared.clone());
+                async move {
+                    let mut commands = ends.commands.lock_owned().await;
+                    drive::run_mine(options, shared, ends.health, &mut commands, stop).await
+                }
+            });
+            handle
+        }
     }
 }
 
@@ -257,7 +278,23 @@ impl Domain {
                     }
                 });
             }
-            Source::Drive => todo!("{collection}"),
+            Source::Drive => {
+                let (handle, ends) = FeedHandle::new(source, collection, None);
+                let options = SharedDriveOptions {
+                    drive_id: collection.to_owned(),
+                    poll_interval: self.wishes.poll_interval,
+                    permissions: self.wishes.drive_permissions,
+                };
+                let shared = self.shared.clone();
+                tree.spawn(format!("feed drive {collection}"), move |stop| {
+                    let (ends, options, shared) = (ends.clone(), options.clone(), shared.clone());
+                    async move {
+                        let mut commands = ends.commands.lock_owned().await;
+                        drive::run_shared(options, shared, ends.health, &mut commands, stop).await
+                    }
+                });
+                self.feeds.add(handle);
+            }
         }
     }
 }

@@ -2,6 +2,7 @@
 //! temporary folder, asks both, and waits on states. What is to be true is in the scenarios.
 
 mod events;
+mod files;
 mod kill;
 mod mailbox;
 mod process;
@@ -9,6 +10,7 @@ mod sinks;
 mod soak;
 
 pub use events::Events;
+pub use files::{Held, domain_is_live};
 pub use kill::{Aim, Hit, Moment};
 pub use process::{foreign_key, hostile_guest, plugin};
 pub use sinks::{Differences, is_idle};

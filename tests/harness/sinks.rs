@@ -269,6 +269,15 @@ pub(crate) fn all_lines(root: &std::path::Path) -> Vec<String> {
     jsonl::lines(root)
 }
 
+/// All lines of the sink `jsonl`, each feed's in its order. One that is being written just now
+/// is left out.
+pub(crate) fn all_records(world: &World) -> Vec<Value> {
+    jsonl::lines(&world.path("jsonl"))
+        .into_iter()
+        .filter_map(|line| serde_json::from_str(&line).ok())
+        .collect()
+}
+
 /// Whether every feed is live and no record waits.
 pub fn is_idle(status: &Value) -> bool {
     let all = |list: &str, holds: &dyn Fn(&Value) -> bool| {

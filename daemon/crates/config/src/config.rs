@@ -102,6 +102,17 @@ pub struct Sync {
     pub subscribed_calendars: bool,
     /// Whether Google's own calendars (holidays, birthdays of contacts and the like) are read.
     pub holiday_calendars: bool,
+    /// Which permissions of files are told.
+    pub drive_permissions: DrivePermissions,
+}
+
+/// `[sync] drive_permissions`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DrivePermissions {
+    /// `"listed"`: those that listings tell.
+    Listed,
+    /// `"full"`: all, asked for file by file.
+    Full,
 }
 
 /// How far back a feed's first walk goes.

@@ -56,6 +56,7 @@ pub(crate) const SYNC: Keys = Keys {
         "since",
         "poll_interval",
         "include_spam_trash",
+        "drive_permissions",
         "subscribed_calendars",
         "holiday_calendars",
     ],

@@ -25,8 +25,9 @@ mod values;
 
 pub use codes::{CODES, Code};
 pub use config::{
-    Account, Batch, Config, DirGrant, DirMode, Endpoint, Google, Grants, Limits, Log, LogFormat,
-    Plugins, PriceList, Quota, Rate, RecordKind, Retry, Since, Sink, Spool, Sync, User,
+    Account, Batch, Config, DirGrant, DirMode, DrivePermissions, Endpoint, Google, Grants, Limits,
+    Log, LogFormat, Plugins, PriceList, Quota, Rate, RecordKind, Retry, Since, Sink, Spool, Sync,
+    User,
 };
 pub use errors::{Errors, Problem};
 pub use secrets::{SecretError, SecretSource};

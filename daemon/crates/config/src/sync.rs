@@ -1,7 +1,7 @@
 //! Reads `[sync]`, and the two keys of it that a user may set too.
 
 use crate::codes;
-use crate::config::{Since, Sync};
+use crate::config::{DrivePermissions, Since, Sync};
 use crate::keys;
 use crate::raw::Table;
 use crate::report::Report;
@@ -36,7 +36,17 @@ pub(crate) fn read(table: &Table<'_>, has_endpoint: bool, report: &mut Report<'_
         include_spam_trash: table.flag("include_spam_trash", false, report),
         subscribed_calendars: table.flag("subscribed_calendars", true, report),
         holiday_calendars: table.flag("holiday_calendars", false, report),
+        drive_permissions: drive_permissions(table, report),
     }
+}
+
+fn drive_permissions(table: &Table<'_>, report: &mut Report<'_>) -> DrivePermissions {
+    let choices = [
+        ("listed", Choice::Built(DrivePermissions::Listed)),
+        ("full", Choice::Built(DrivePermissions::Full)),
+    ];
+    let chosen = table.choice("drive_permissions", &choices, report);
+    chosen.unwrap_or(DrivePermissions::Listed)
 }
 
 /// `sources`, if set.

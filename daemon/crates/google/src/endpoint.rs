@@ -17,6 +17,7 @@ const TOKEN_HOSTS: [&str; 3] = [
 pub(crate) enum Api {
     Gmail,
     Calendar,
+    Drive,
     Directory,
 }
 
@@ -25,6 +26,7 @@ impl Api {
         match self {
             Api::Gmail => "https://gmail.googleapis.com",
             Api::Calendar => "https://www.googleapis.com",
+            Api::Drive => "https://www.googleapis.com",
             Api::Directory => "https://admin.googleapis.com",
         }
     }

@@ -4,7 +4,7 @@ use crate::api::CalendarGrant;
 use crate::auth::{Key, Tokens};
 use crate::http::Transport;
 use crate::quota::{ApiName, DayUsage, Governor, QuotaOptions, Usage};
-use crate::{Calendar, Directory, Endpoint, Error, Gmail, Limits, client};
+use crate::{Calendar, Directory, Drive, Endpoint, Error, Gmail, Limits, client};
 use nuncio_model::{AccountKey, Address, Clock};
 use std::sync::Arc;
 use std::time::Duration;
@@ -86,6 +86,15 @@ impl Google {
             account.clone(),
             address.clone(),
             self.calendar.clone(),
+        )
+    }
+
+    /// Drive as one user sees it; the arguments are those of [`Google::gmail`].
+    pub fn drive(&self, account: &AccountKey, address: &Address) -> Drive {
+        Drive::new(
+            Arc::clone(&self.transport),
+            account.clone(),
+            address.clone(),
         )
     }
 

@@ -1,8 +1,8 @@
 //! Google for nuncio: service-account tokens, one HTTP transport, permits, and the calls of
-//! Gmail, Calendar and the Directory. All of it is non-generic, so that the HTTP stack is compiled here
+//! Gmail, Calendar, Drive and the Directory. All of it is non-generic, so that the HTTP stack is compiled here
 //! once. What to call when, and what an answer means for a feed, is not here.
 //!
-//! [`Google`] is the way in; [`Gmail`], [`Calendar`] and [`Directory`] are its clients. Every error answers
+//! [`Google`] is the way in; [`Gmail`], [`Calendar`], [`Drive`] and [`Directory`] are its clients. Every error answers
 //! `next()` (what a caller must do), `code()` (stable, for operators) and `hint()`.
 
 mod api;
@@ -18,11 +18,13 @@ mod retry;
 mod status;
 
 pub use api::{
-    BadItem, Calendar, CalendarPage, Directory, DirectoryUser, EventPage, Gmail, HistoryPage,
-    HistoryRecord, Label, ListEvents, ListMessages, ListedCalendar, ListedMessage, Message,
-    MessagePage, MessageRef, Profile, RawAttachment, RawAttendee, RawConference, RawEntryPoint,
-    RawEvent, RawMessage, RawPerson, RawProperties, RawSolution, RawTime, SCOPES_CALENDAR,
-    SCOPES_CALENDAR_WHOLE, SCOPES_DIRECTORY, SCOPES_GMAIL,
+    BadItem, Calendar, CalendarPage, ChangePage, Directory, DirectoryUser, Drive, DriveChange,
+    DriveFile, DriveIdPage, DrivePermission, DriveUser, EventPage, FilePage, Gmail, HistoryPage,
+    HistoryRecord, Label, ListEvents, ListFiles, ListMessages, ListedCalendar, ListedMessage,
+    Message, MessagePage, MessageRef, NextChanges, Profile, RawAttachment, RawAttendee,
+    RawConference, RawEntryPoint, RawEvent, RawMessage, RawPerson, RawProperties, RawSolution,
+    RawTime, RootRights, SCOPES_CALENDAR, SCOPES_CALENDAR_WHOLE, SCOPES_DIRECTORY, SCOPES_DRIVE,
+    SCOPES_GMAIL,
 };
 pub use auth::{AuthError, Denied, Key, KeyError, Refusal, Scopes};
 pub use endpoint::{Endpoint, EndpointError};

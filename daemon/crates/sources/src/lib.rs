@@ -8,6 +8,7 @@ mod account;
 pub mod calendar;
 mod commons;
 mod desk;
+pub mod drive;
 mod error;
 pub mod gmail;
 mod health;

@@ -1,7 +1,9 @@
 //! What is accepted, and which values it gives: defaults, every key, the shipped examples.
 
 use crate::{parse, with_google};
-use nuncio_config::{DirMode, LogFormat, PriceList, Rate, RecordKind, SecretSource, Since};
+use nuncio_config::{
+    DirMode, DrivePermissions, LogFormat, PriceList, Rate, RecordKind, SecretSource, Since,
+};
 use nuncio_model::{Content, Source, Who};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -37,6 +39,7 @@ plugin = "search.wasm"
     assert!(!config.sync.include_spam_trash);
     assert!(config.sync.subscribed_calendars);
     assert!(!config.sync.holiday_calendars);
+    assert_eq!(config.sync.drive_permissions, DrivePermissions::Listed);
 
     let [ana] = config.users.as_slice() else {
         panic!("one user: {:?}", config.users)
@@ -109,6 +112,7 @@ poll_interval = "200ms"
 include_spam_trash = true
 subscribed_calendars = false
 holiday_calendars = true
+drive_permissions = "full"
 [[users]]
 email = "ana@example.com"
 name = "Ana"
@@ -167,6 +171,7 @@ format = "json"
     assert!(config.sync.include_spam_trash);
     assert!(!config.sync.subscribed_calendars);
     assert!(config.sync.holiday_calendars);
+    assert_eq!(config.sync.drive_permissions, DrivePermissions::Full);
 
     let [ana, bob] = config.users.as_slice() else {
         panic!("two users: {:?}", config.users)

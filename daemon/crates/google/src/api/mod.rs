@@ -5,6 +5,8 @@ mod calendar;
 mod calendar_event;
 mod decode;
 mod directory;
+mod drive;
+mod drive_file;
 mod gmail;
 mod history;
 mod message;
@@ -19,6 +21,10 @@ pub use calendar_event::{
 };
 pub use decode::BadItem;
 pub use directory::{Directory, DirectoryUser};
+pub use drive::{
+    ChangePage, Drive, DriveChange, DriveIdPage, FilePage, ListFiles, NextChanges, RootRights,
+};
+pub use drive_file::{DriveFile, DrivePermission, DriveUser};
 pub use gmail::{Gmail, Label, ListMessages, ListedMessage, MessagePage, Profile};
 pub use history::{HistoryPage, HistoryRecord, MessageRef};
 pub use message::{Message, RawMessage};
@@ -35,3 +41,7 @@ pub const SCOPES_CALENDAR_WHOLE: Scopes = Scopes(&["https://www.googleapis.com/a
 /// What the Directory's calls need.
 pub const SCOPES_DIRECTORY: Scopes =
     Scopes(&["https://www.googleapis.com/auth/admin.directory.user.readonly"]);
+
+/// What Drive's calls need: metadata only, and not the list of shared drives.
+pub const SCOPES_DRIVE: Scopes =
+    Scopes(&["https://www.googleapis.com/auth/drive.metadata.readonly"]);

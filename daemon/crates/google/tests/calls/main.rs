@@ -1,5 +1,5 @@
 //! Calls against a small HTTP server in this process that answers as Google was seen to: tokens,
-//! transport, Gmail, Directory. What the whole daemon makes of the answers is tested elsewhere.
+//! transport, Gmail, Drive, Directory. What the whole daemon makes of the answers is tested elsewhere.
 
 #![expect(
     clippy::unwrap_used,
@@ -9,6 +9,7 @@
 mod auth;
 mod bodies;
 mod calendar;
+mod drive;
 mod fixture;
 mod server;
 mod transport;

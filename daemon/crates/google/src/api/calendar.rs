@@ -9,6 +9,7 @@ use crate::Error;
 use crate::auth::{AuthError, Refusal, Scopes};
 use crate::endpoint::Api;
 use crate::http::{CallContext, Get, Transport, segment};
+use crate::quota::Purpose;
 use bytes::Bytes;
 use jiff::Timestamp;
 use nuncio_model::{AccountKey, Address, ItemId};
@@ -306,6 +307,11 @@ impl Calendar {
             mailbox: self.account.as_str(),
             subject: Some(self.address.as_str()),
             scopes,
+            // Only walks list without a position; whoever keeps up has one.
+            purpose: match method {
+                EVENTS if !query.iter().any(|(name, _)| *name == "syncToken") => Purpose::Walk,
+                _ => Purpose::Live,
+            },
         };
         let path = format!("calendar/v3/{path}");
         let get = Get {

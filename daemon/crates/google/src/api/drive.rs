@@ -9,6 +9,7 @@ use super::drive_file::{self, DriveFile, DrivePermission, file_fields};
 use crate::Error;
 use crate::endpoint::Api;
 use crate::http::{CallContext, Get, Transport, segment};
+use crate::quota::Purpose;
 use bytes::Bytes;
 use nuncio_model::{AccountKey, Address, ItemId};
 use serde::Deserialize;
@@ -383,6 +384,11 @@ impl Drive {
             mailbox: self.account.as_str(),
             subject: Some(self.address.as_str()),
             scopes: SCOPES_DRIVE,
+            // Only walks list files; whoever keeps up reads changes.
+            purpose: match method {
+                LIST => Purpose::Walk,
+                _ => Purpose::Live,
+            },
         };
         let get = Get {
             api: Api::Drive,

@@ -36,13 +36,8 @@ pub async fn run_primary(
     commands: &mut mpsc::Receiver<FeedCommand>,
     stop: CancellationToken,
 ) -> Result<(), StoreError> {
-    let desk = Desk {
-        source: Source::Calendar,
-        name: options.account.address.to_string(),
-        store: Arc::clone(&shared.store),
-        clock: Arc::clone(&shared.clock),
-        health,
-    };
+    let name = options.account.address.to_string();
+    let desk = Desk::new(Source::Calendar, name, &shared, health);
     let poll_interval = options.poll_interval;
     let log = PrimaryLog {
         options,

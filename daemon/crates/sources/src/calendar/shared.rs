@@ -37,13 +37,8 @@ pub async fn run_shared(
     commands: &mut mpsc::Receiver<FeedCommand>,
     stop: CancellationToken,
 ) -> Result<(), StoreError> {
-    let desk = Desk {
-        source: Source::Calendar,
-        name: nuncio_model::untrusted(&options.calendar).to_string(),
-        store: Arc::clone(&shared.store),
-        clock: Arc::clone(&shared.clock),
-        health,
-    };
+    let name = nuncio_model::untrusted(&options.calendar).to_string();
+    let desk = Desk::new(Source::Calendar, name, &shared, health);
     let poll_interval = options.poll_interval;
     let log = SharedLog {
         told: shared.commons.changes(),

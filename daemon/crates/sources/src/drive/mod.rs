@@ -152,13 +152,7 @@ fn run(
     shared: Shared,
     health: watch::Sender<FeedHealth>,
 ) -> Task<DriveLog> {
-    let desk = Desk {
-        source: Source::Drive,
-        name,
-        store: Arc::clone(&shared.store),
-        clock: Arc::clone(&shared.clock),
-        health,
-    };
+    let desk = Desk::new(Source::Drive, name, &shared, health);
     let log = DriveLog {
         feed: DriveFeed {
             whose,

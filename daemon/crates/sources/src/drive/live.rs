@@ -53,12 +53,14 @@ impl DriveFeed {
             Err(error) => return Err(error.into()),
         };
         open.is_fresh = false;
-        if open.view.drive_id().is_some() {
-            open.position.reader = Some(open.reader.account.clone());
-        }
-        // What only this reader sees, no change that was read before told of.
-        if std::mem::take(&mut open.sees_more) && !open.is_being_listed() {
+        // What only this reader sees, no change that another one read told of.
+        let sees_more = std::mem::take(&mut open.sees_more) && open.is_read_by_another();
+        if sees_more && !open.is_being_listed() {
             open.position.compare_all();
+        }
+        let has_read = sees_more || !page.changes.is_empty() || open.position.reader.is_none();
+        if open.view.drive_id().is_some() && has_read {
+            open.position.reader = Some(open.reader.account.clone());
         }
         let Ok(failures) = self.failures(&page.bad, "a change") else {
             let reason = Reason::Other("a change could not be read".to_owned());

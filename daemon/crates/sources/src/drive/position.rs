@@ -13,7 +13,7 @@ const MAX_OWED: usize = 500;
 pub(crate) struct Position {
     /// Google's page token.
     pub token: String,
-    /// Which account read a shared drive up to here; none of an account's own log.
+    /// Which account read the last changes of a shared drive; none of an account's own log.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reader: Option<AccountKey>,
     /// Folders that appeared, or whose permissions changed: a change log tells nothing of what

@@ -148,7 +148,7 @@ async fn a_series_takes_its_exceptions_with_it_and_brings_them_back() {
     let gone = json!(["deleted", "live", null]);
     let after = told(&world, before);
     for id in [&series, &moved, &hole] {
-        assert_eq!(after[id], [gone.clone()], "{id}");
+        assert_eq!(after[id], vec![gone.clone()], "{id}");
     }
 
     // Restored: Google tells of the series, and what it holds is known again.

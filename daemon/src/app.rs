@@ -10,7 +10,7 @@ use crate::{credentials, feeds, quota, sinks};
 use nuncio_config::Config;
 use nuncio_dispatch::Blobs;
 use nuncio_google::{DayUsage, Endpoint, Google, Key, Limits};
-use nuncio_model::{Chain, Clock, StoreError, SystemClock};
+use nuncio_model::{Chain, Clock, FeedSpec, StoreError, SystemClock};
 use nuncio_plugin_host::{Engine, EngineOptions};
 use nuncio_sources::Store;
 use nuncio_spool::Spool;
@@ -116,7 +116,10 @@ impl App {
             pace: Arc::default(),
             commons: Arc::default(),
         };
-        let feed_handles = feeds::start(&config, content, &shared, &mut feed_tree);
+        let stored = spool.feeds().await.map_err(broken)?;
+        let stored: Vec<FeedSpec> = stored.into_iter().map(|feed| feed.spec).collect();
+        let commons = Arc::clone(&shared.commons);
+        let feed_handles = feeds::start(&config, content, &stored, &shared, &mut feed_tree);
         let daemon = Arc::new(Daemon {
             config_file: common.config.clone(),
             config_hash: hash_of(&common.config).unwrap_or_default(),
@@ -128,6 +131,7 @@ impl App {
                 .collect(),
             feeds: feed_handles,
             google: google.clone(),
+            commons,
             sinks: sink_handles,
             spool: spool.clone(),
         });

@@ -3,7 +3,7 @@
 
 use crate::supervisor::{Fatal, Tree};
 use nuncio_config::{Config, DrivePermissions, Since};
-use nuncio_model::{Address, Content, MY_DRIVE, PRIMARY_CALENDAR, Source};
+use nuncio_model::{Address, Content, FeedSpec, MY_DRIVE, PRIMARY_CALENDAR, Source};
 use nuncio_sources::calendar::{self, CalendarWishes, PrimaryOptions, SharedOptions};
 use nuncio_sources::drive::{self, MyDriveOptions, SharedDriveOptions};
 use nuncio_sources::gmail::{self, MailOptions};
@@ -109,8 +109,14 @@ struct Wishes {
 }
 
 /// Starts a feed for each source of each account of each user that is to be synced, and those of
-/// the domain as the accounts find them. `content` is the most that any sink wants.
-pub(crate) fn start(config: &Config, content: Content, shared: &Shared, tree: &mut Tree) -> Feeds {
+/// the domain as the accounts find them, and as they are `stored`. `content` is the most that any sink wants.
+pub(crate) fn start(
+    config: &Config,
+    content: Content,
+    stored: &[FeedSpec],
+    shared: &Shared,
+    tree: &mut Tree,
+) -> Feeds {
     let feeds = Feeds::default();
     let wishes = |since| Wishes {
         poll_interval: config.sync.poll_interval,
@@ -146,6 +152,11 @@ pub(crate) fn start(config: &Config, content: Content, shared: &Shared, tree: &m
         feeds: feeds.clone(),
         wishes: wishes(config.sync.since),
         shared: shared.clone(),
+        stored: stored
+            .iter()
+            .filter(|spec| spec.account.as_str().is_empty())
+            .map(|spec| (spec.source, spec.collection.clone()))
+            .collect(),
     };
     tree.spawn("domain feeds".to_owned(), move |stop| {
         domain.clone().run(stop)
@@ -207,6 +218,7 @@ fn start_account(
         }
         Source::Drive => {
             let (handle, ends) = FeedHandle::new(source, MY_DRIVE, Some(owner));
+            shared.commons.expect(source, &account.address);
             let options = MyDriveOptions {
                 account,
                 poll_interval: wishes.poll_interval,
@@ -230,6 +242,8 @@ struct Domain {
     feeds: Feeds,
     wishes: Wishes,
     shared: Shared,
+    /// What was read before this process.
+    stored: Vec<(Source, String)>,
 }
 
 impl Domain {
@@ -237,14 +251,25 @@ impl Domain {
         let mut changes = self.shared.commons.changes();
         let mut tree = Tree::new(&stop);
         let mut started = HashSet::new();
+        let commons = Arc::clone(&self.shared.commons);
+        let all_answered = async {
+            commons.all_answered(Source::Calendar).await;
+            commons.all_answered(Source::Drive).await;
+        };
+        tokio::pin!(all_answered);
+        let mut are_all_known = false;
         loop {
             changes.mark_unchanged();
-            for (source, collection) in self.shared.commons.collections() {
+            let told = commons.collections().into_iter();
+            // What nobody sees any more is shown as orphaned, once all have told what they see.
+            let stored = self.stored.iter().filter(|_| are_all_known).cloned();
+            for (source, collection) in told.chain(stored) {
                 if started.insert((source, collection.clone())) {
                     self.start_one(source, &collection, &mut tree);
                 }
             }
             tokio::select! {
+                () = &mut all_answered, if !are_all_known => are_all_known = true,
                 () = stop.cancelled() => return tree.ended().await,
                 fatal = tree.failed() => return Err(fatal),
                 changed = changes.changed() => if changed.is_err() {

@@ -83,8 +83,8 @@ impl Demo {
             say(&summary);
         }
         say(&format!(
-            "mail is in {0}/out/archive (a Maildir for each account: mutt -f, notmuch, Thunderbird)\n\
-             and as JSON lines in {0}/out/jsonl; the daemon's log is {0}/nuncio.log",
+            "mail is in {0}/out/archive (a Maildir for each account: mutt -f, notmuch, Thunderbird);\n\
+             mails, events and files are JSON lines in {0}/out/jsonl; the daemon's log is {0}/nuncio.log",
             folder.display()
         ));
         Ok(())

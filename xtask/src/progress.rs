@@ -7,6 +7,13 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+/// What is read: the source's name in status, and words for its items and where they are.
+const SOURCES: [(&str, &str, &str); 3] = [
+    ("gmail", "mails", "mailboxes"),
+    ("calendar", "events", "calendars"),
+    ("drive", "files", "drives"),
+];
+
 /// The daemon's status.
 pub(crate) struct Status(Value);
 
@@ -22,6 +29,11 @@ impl Status {
         array(&self.0["users"])
             .flat_map(|user| array(&user["accounts"]))
             .flat_map(|account| array(&account["feeds"]))
+            .chain(array(&self.0["domain_feeds"]))
+    }
+
+    fn of<'a>(&'a self, source: &'a str) -> impl Iterator<Item = &'a Value> {
+        self.feeds().filter(move |feed| feed["source"] == source)
     }
 
     fn sinks(&self) -> impl Iterator<Item = &Value> {
@@ -36,9 +48,9 @@ impl Status {
             && self.sinks().all(|sink| sink["pending"] == 0)
     }
 
-    /// Items known and items to know, about.
-    fn progress(&self) -> (u64, u64) {
-        self.feeds().fold((0, 0), |(done, total), feed| {
+    /// Items of a source that are known and that are to be known, about.
+    fn progress(&self, source: &str) -> (u64, u64) {
+        self.of(source).fold((0, 0), |(done, total), feed| {
             let items = feed["items"].as_u64().unwrap_or_default();
             let walk = &feed["walk"];
             let feed_done = walk["done"].as_u64().unwrap_or(items);
@@ -49,12 +61,14 @@ impl Status {
 
     /// The last words of `--exit-when-synced`.
     pub(crate) fn summary(&self, took: Duration) -> String {
-        let items: u64 = self.feeds().filter_map(|feed| feed["items"].as_u64()).sum();
-        let mut summary = format!(
-            "synced {items} mails of {} mailboxes in {:.1} s",
-            self.feeds().count(),
-            took.as_secs_f64()
-        );
+        let parts = SOURCES.map(|(source, items, places)| {
+            let n_items: u64 = self
+                .of(source)
+                .filter_map(|feed| feed["items"].as_u64())
+                .sum();
+            format!("{n_items} {items} of {} {places}", self.of(source).count())
+        });
+        let mut summary = format!("synced {} in {:.1} s", parts.join(", "), took.as_secs_f64());
         for sink in self.sinks() {
             summary.push_str(&format!(
                 "\n  {}: {} delivered, {} dead letters",
@@ -71,10 +85,10 @@ fn array(value: &Value) -> impl Iterator<Item = &Value> {
     value.as_array().into_iter().flatten()
 }
 
-/// One bar for the walk, one for each sink, and a line for what is live.
+/// One bar for each source, one for each sink, and a line for what is live.
 pub(crate) struct Bars {
     all: MultiProgress,
-    walk: ProgressBar,
+    sources: [ProgressBar; 3],
     sinks: BTreeMap<String, ProgressBar>,
     live: ProgressBar,
 }
@@ -83,11 +97,11 @@ impl Bars {
     /// Bars without a total yet.
     pub(crate) fn new() -> Self {
         let all = MultiProgress::new();
-        let walk = all.add(bar("mail read"));
+        let sources = SOURCES.map(|(_, items, _)| all.add(bar(&format!("{items} read"))));
         let live = all.add(ProgressBar::new_spinner());
         Self {
             all,
-            walk,
+            sources,
             sinks: BTreeMap::new(),
             live,
         }
@@ -95,9 +109,11 @@ impl Bars {
 
     /// Shows a status.
     pub(crate) fn show(&mut self, status: &Status) {
-        let (done, total) = status.progress();
-        self.walk.set_length(total);
-        self.walk.set_position(done);
+        for (bar, (source, ..)) in self.sources.iter().zip(SOURCES) {
+            let (done, total) = status.progress(source);
+            bar.set_length(total);
+            bar.set_position(done);
+        }
         for sink in status.sinks() {
             let name = sink["name"].as_str().unwrap_or_default().to_owned();
             let delivered = sink["delivered"].as_u64().unwrap_or_default();
@@ -122,13 +138,15 @@ impl Bars {
             .map(|(state, n)| format!("{n} {state}"))
             .collect();
         self.live
-            .set_message(format!("mailboxes: {}   (Ctrl-C ends)", states.join(", ")));
+            .set_message(format!("feeds: {}   (Ctrl-C ends)", states.join(", ")));
         self.live.tick();
     }
 
     /// Leaves the bars as they are.
     pub(crate) fn finish(&self) {
-        self.walk.abandon();
+        for bar in &self.sources {
+            bar.abandon();
+        }
         for bar in self.sinks.values() {
             bar.abandon();
         }

@@ -25,6 +25,8 @@ pub(crate) struct Daemon {
     pub feeds: Feeds,
     /// Google, for what was spent of its budgets.
     pub google: nuncio_google::Google,
+    /// Who sees what belongs to the domain.
+    pub commons: std::sync::Arc<nuncio_sources::Commons>,
     /// All sinks.
     pub sinks: Vec<SinkHandle>,
     /// The store, for counts and dead letters.

@@ -177,7 +177,7 @@ async fn resync(
     Json(question): Json<wire::Resync>,
 ) -> Result<Json<wire::ResyncAnswer>, Refused> {
     let all = daemon.feeds.all();
-    let feeds: Vec<&FeedHandle> = feeds_of(&all, &question.email).collect();
+    let mut feeds: Vec<&FeedHandle> = feeds_of(&all, &question.email).collect();
     if feeds.is_empty() {
         let text = format!(
             "no user {} is being synced; see `nuncio status`",
@@ -190,7 +190,14 @@ async fn resync(
     } else {
         FeedCommand::Resync
     };
-    let mut feeds = feeds;
+    // What belongs to the domain is asked for by a user who sees it.
+    feeds.extend(all.iter().filter(|feed| {
+        let members = daemon.commons.members(feed.source, &feed.collection);
+        feed.owner.is_none()
+            && members
+                .iter()
+                .any(|member| member.user.as_str().eq_ignore_ascii_case(&question.email))
+    }));
     if question.accept_deletes {
         feeds.retain(|feed| feed.health().state == FeedState::Held);
         if feeds.is_empty() {

@@ -36,6 +36,8 @@ struct Told {
     /// Accounts that have not answered yet.
     awaited: HashSet<(Source, Address)>,
     by_collection: BTreeMap<(Source, String), HashMap<AccountKey, Member>>,
+    /// What each account told last, so that a telling touches nothing of the others.
+    by_account: HashMap<(Source, AccountKey), HashSet<String>>,
 }
 
 impl Default for Commons {
@@ -59,29 +61,35 @@ impl Commons {
         seen: Vec<Membership>,
     ) {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = told.by_collection.clone();
-        for ((of, _), members) in &mut told.by_collection {
-            if *of == source {
-                members.remove(account);
+        let names = seen.iter().map(|seen| seen.collection.clone()).collect();
+        let before: HashSet<String> = told
+            .by_account
+            .insert((source, account.clone()), names)
+            .unwrap_or_default();
+        let mut is_news = false;
+        for lost in before {
+            if !seen.iter().any(|seen| seen.collection == lost)
+                && let Some(members) = told.by_collection.get_mut(&(source, lost))
+            {
+                is_news |= members.remove(account).is_some();
             }
         }
         for seen in seen {
+            let member = Member {
+                user: user.clone(),
+                account: account.clone(),
+                address: address.clone(),
+                rank: seen.rank,
+                name: seen.name,
+            };
             let members = told
                 .by_collection
                 .entry((source, seen.collection))
                 .or_default();
-            members.insert(
-                account.clone(),
-                Member {
-                    user: user.clone(),
-                    account: account.clone(),
-                    address: address.clone(),
-                    rank: seen.rank,
-                    name: seen.name,
-                },
-            );
+            is_news |= members.get(account) != Some(&member);
+            members.insert(account.clone(), member);
         }
-        if told.by_collection != before {
+        if is_news {
             drop(told);
             self.changes.send_modify(|n| *n += 1);
         }
@@ -107,7 +115,7 @@ impl Commons {
     ///
     /// # Cancel safety
     /// Changes nothing.
-    pub(crate) async fn all_answered(&self, source: Source) {
+    pub async fn all_answered(&self, source: Source) {
         let mut changes = self.changes.subscribe();
         while self.is_awaiting(source) {
             if changes.changed().await.is_err() {

@@ -226,7 +226,13 @@ impl Log for DriveLog {
 
     async fn connect(&mut self) -> Result<(), Error> {
         let open = match &self.feed.whose {
-            Whose::Account(account) => self.feed.connect_account(account).await,
+            Whose::Account(account) => {
+                let connected = self.feed.connect_account(account).await;
+                // Also a failure is an answer: nobody is to wait for this account.
+                let commons = &self.feed.shared.commons;
+                commons.answered(Source::Drive, &account.address);
+                connected
+            }
             Whose::Domain(drive) => {
                 let reader = self.readers.best(&self.feed.shared, drive)?;
                 let connected = self.feed.connect_drive(drive, &reader).await;

@@ -60,7 +60,7 @@ pub(crate) const SYNC: Keys = Keys {
         "subscribed_calendars",
         "holiday_calendars",
     ],
-    planned: &["include_drafts", "drive_permissions"],
+    planned: &["include_drafts"],
 };
 
 pub(crate) const USERS: Keys = Keys {

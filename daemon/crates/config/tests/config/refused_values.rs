@@ -205,14 +205,14 @@ error[CFG015]: nuncio.toml:3:15: `[google] quota_share` must be a number above 0
   hint: write the part of the project's budget that this instance may use, such as 0.5
 
 error[CFG015]: nuncio.toml:4:40: `[google] quota_override.gmail_user_minute` is out of bounds
-  4 | quota_override = { gmail_user_minute = 0, gmail_hour = 5 }
+  4 | quota_override = { gmail_user_minute = 0, gmail_hour = * }
     |                                        ^
   hint: use 1 to 4000000000
 
 error[CFG010]: nuncio.toml:4:43: unknown key `gmail_hour` in [google] quota_override
-  4 | quota_override = { gmail_user_minute = 0, gmail_hour = 5 }
+  4 | quota_override = { gmail_user_minute = 0, gmail_hour = * }
     |                                           ^^^^^^^^^^
-  hint: known keys: x
+  hint: did you mean `gmail_user_minute`?
 "##,
     );
 }

@@ -126,6 +126,7 @@ pub(crate) const LOG: Keys = Keys {
 pub(crate) const SECTIONS: &[(&str, Keys)] = &[
     ("the top of the file", TOP),
     ("[google]", GOOGLE),
+    ("[google.quota_override]", QUOTA_OVERRIDE),
     ("[sync]", SYNC),
     ("[[users]]", USERS),
     ("[[users]] accounts", ACCOUNT),

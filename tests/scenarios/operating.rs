@@ -433,6 +433,7 @@ async fn status_shows_what_the_design_says_to_scripts_and_to_people() {
         "items",
         "lag_seconds",
         "last_success",
+        "poll_seconds",
         "source",
         "state",
         "walk",

@@ -281,9 +281,10 @@ fn spent(fault: Fault, envelope: &Envelope) -> Option<Spent> {
         Spent::InFlight
     } else if message.contains("per user") || message.contains("user-rate limit") {
         Spent::User
-    } else if message.contains("per minute'") || message.contains("per day'") {
-        Spent::Project
-    } else if envelope.reason == "rateLimitExceeded" && message == "rate limit exceeded" {
+    } else if message.contains("per minute'")
+        || message.contains("per day'")
+        || (envelope.reason == "rateLimitExceeded" && message == "rate limit exceeded")
+    {
         Spent::Project
     } else {
         Spent::User

@@ -131,10 +131,11 @@ mod tests {
             for _ in 0..calls.allowed() {
                 held.push(Arc::clone(&calls).acquire().await);
             }
-            let waiting = tokio::spawn(Arc::clone(&calls).acquire());
+            let mut waiting = tokio::task::JoinSet::new();
+            waiting.spawn(Arc::clone(&calls).acquire());
             tokio::task::yield_now().await;
             held.clear();
-            drop(waiting.await.unwrap());
+            drop(waiting.join_next().await.unwrap().unwrap());
             for _ in 0..GROW_AFTER * calls.allowed() {
                 calls.good();
             }

@@ -149,3 +149,11 @@ pub(super) fn certs(_workspace: &Workspace, _call: &Call) -> Reply {
         "e": BASE64URL.encode(exponent),
     }]}))
 }
+
+/// `GET /oauth2/v1/certs`: the same keys as certificates in PEM, by their ids.
+pub(super) fn pem_certs(_workspace: &Workspace, _call: &Call) -> Reply {
+    match managed_key().and_then(|key| Ok((&key.id, key.certificate()?))) {
+        Ok((id, certificate)) => Reply::json(json!({ id.as_str(): certificate })),
+        Err(_) => ApiError::new(500, "backendError", "Backend Error").to_reply(),
+    }
+}

@@ -132,6 +132,11 @@ pub(super) fn project(_workspace: &Workspace, call: &Call) -> Reply {
     flavoured(call, text(PROJECT.to_owned()))
 }
 
+/// `GET .../universe/universe-domain`: Google's own cloud.
+pub(super) fn universe(_workspace: &Workspace, call: &Call) -> Reply {
+    flavoured(call, text("googleapis.com".to_owned()))
+}
+
 /// The account that the workload itself runs as; it is not the delegated one.
 fn workload() -> String {
     format!("618394720156-compute@{PROJECT}.iam.gserviceaccount.com")

@@ -35,13 +35,14 @@ def test_one_service_account_stands_for_many_users():
 def test_no_such_user_and_no_such_scope_are_told_apart():
     with pytest.raises(google.auth.exceptions.RefreshError, match="invalid_grant: Invalid email or User ID"):
         profile(fake.credentials(f"nobody@{fake.DOMAIN}", fake.GMAIL_READONLY))
-    fake.admin("delegation.revoke", scope=fake.DRIVE)
+    insert = "https://www.googleapis.com/auth/gmail.insert"
+    fake.admin("delegation.revoke", scope=insert)
     try:
         with pytest.raises(google.auth.exceptions.RefreshError, match="unauthorized_client"):
-            fake.credentials(fake.USERS[1], fake.DRIVE).refresh(Request())
+            fake.credentials(fake.USERS[1], insert).refresh(Request())
     finally:
-        fake.admin("delegation.grant", scope=fake.DRIVE)
-    fake.credentials(fake.USERS[1], fake.DRIVE).refresh(Request())
+        fake.admin("delegation.grant", scope=insert)
+    fake.credentials(fake.USERS[1], insert).refresh(Request())
 
 
 def test_an_expired_token_is_fetched_anew():

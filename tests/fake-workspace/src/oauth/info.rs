@@ -17,13 +17,15 @@ const EMAIL: &str = "https://www.googleapis.com/auth/userinfo.email";
 /// Any of these opens `userinfo`.
 pub(super) const SCOPES: &[&str] = &["openid", "email", "profile", PROFILE, EMAIL];
 
-/// `GET /tokeninfo?access_token=`.
+/// `GET /tokeninfo?access_token=`; the token may stand in the form or the header as well.
 pub(super) fn tokeninfo(workspace: &Workspace, call: &Call) -> Reply {
     let form = Query::parse(&call.body);
     let token = call
         .query
         .first("access_token")
-        .or_else(|| form.first("access_token"));
+        .or_else(|| form.first("access_token"))
+        // Google's Node client sends it so.
+        .or_else(|| call.header("authorization")?.strip_prefix("Bearer "));
     let now = workspace.now_ms();
     let grant = token.and_then(|token| workspace.tokens().grant(token, now).cloned());
     let Some(grant) = grant else {

@@ -1,8 +1,8 @@
 """Sends Google's host names to the fake Workspace, so that clients run as they are.
 
-Python loads this file by itself when its folder is on PYTHONPATH. It changes where names lead to, and nothing
-else: certificates, URLs and protocols are the client's. Any other host but this machine is refused, so a test
-cannot reach the world by mistake.
+Python loads this file by itself when its folder is on PYTHONPATH. It changes where names lead to, and the one port
+that a sign-in listens on; certificates, URLs and protocols are the client's. Any other host but this machine is
+refused, so a test cannot reach the world by mistake.
 """
 
 import os
@@ -12,6 +12,9 @@ _PORT = os.environ.get("FAKE_PORT")
 _HERE = ("localhost", "127.0.0.1", "::1", "", None)
 _resolve = socket.getaddrinfo
 _socket_connect = socket.socket.connect
+_socket_bind = socket.socket.bind
+#: Where google-auth-oauthlib waits for the browser if nobody says otherwise, as lieer does not.
+_SIGN_IN_PORT = 8080
 
 
 def _is_google(name):
@@ -39,6 +42,14 @@ def _connect(self, address):
     return _socket_connect(self, address)
 
 
+def _bind(self, address):
+    # The port may be in use on this machine, and any free one does: the app tells the browser which it got.
+    if isinstance(address, tuple) and address[1] == _SIGN_IN_PORT:
+        address = (address[0], 0)
+    return _socket_bind(self, address)
+
+
 if _PORT:
     socket.getaddrinfo = _getaddrinfo
     socket.socket.connect = _connect
+    socket.socket.bind = _bind

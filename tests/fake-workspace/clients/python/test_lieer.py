@@ -3,6 +3,8 @@
 What is compared is the database against the fake's own store; how lieer talks to Gmail is its own affair.
 """
 
+import base64
+import functools
 import hashlib
 import json
 import os
@@ -83,6 +85,13 @@ def box(tmp_path_factory):
     return Box(tmp_path_factory.mktemp("lieer"))
 
 
+@functools.cache
+def original(id):
+    """The bytes of a mail as Gmail has them."""
+    answer = fake.gmail(USER).users().messages().get(userId="me", id=id, format="raw").execute()
+    return base64.urlsafe_b64decode(answer["raw"])
+
+
 def check(box):
     """The database holds the mails of the store, byte for byte, with their labels as tags."""
     truth = fake.admin("truth", user=USER, all=True)
@@ -93,7 +102,10 @@ def check(box):
     for entry in json.loads(box.notmuch("show", "--format=json", "--body=false", "--entire-thread=false", "*")):
         collect(entry, shown)
     for id, message in expected.items():
-        assert hashlib.sha256(files[id]).hexdigest() == message["sha256"], id
+        raw = original(id)
+        assert hashlib.sha256(raw).hexdigest() == message["sha256"]
+        # lieer writes mails with the line breaks of the machine.
+        assert files[id] == raw.replace(b"\r\n", b"\n"), id
         labels = {TAGS.get(label) or truth["labels"][label] for label in message["labelIds"] if label not in IGNORED}
         assert shown[id] - {"new", "attachment", "signed", "encrypted"} == labels, (id, message["labelIds"])
     return expected

@@ -187,7 +187,7 @@ async fn raw_is_what_the_truth_hashes() {
 async fn padding_of_base64_can_be_left_out() {
     let fake = Fake::start().await;
     let mailbox = fake.mailbox(0).await;
-    let id = mailbox.insert("Subject: x\r\n\r\nbody", &[]).await;
+    let id = mailbox.insert("Subject: x\r\n\r\nbody!", &[]).await;
     let look = async || {
         let raw = mailbox.json(&format!("messages/{id}?format=raw")).await;
         let full = mailbox.json(&format!("messages/{id}")).await;

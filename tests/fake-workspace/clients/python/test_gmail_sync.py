@@ -1,6 +1,7 @@
 """How a Python client keeps up with Gmail: history, watch and Pub/Sub, batches, limits and retries."""
 
 import base64
+import hashlib
 import json
 
 import fake
@@ -176,3 +177,52 @@ def test_compressed_answers_are_read():
     request.add_response_callback(lambda answer: headers.update(answer))
     assert request.execute()["labels"]
     assert headers["-content-encoding"] == "gzip"
+
+
+def test_a_backup_and_a_restore_as_got_your_back_makes_them():
+    owner, heir = fake.USERS[1], fake.USERS[4]
+    source, target = fake.gmail(owner), fake.gmail(heir)
+    messages = source.users().messages()
+    listing = messages.list(
+        userId="me", maxResults=500, q="-is:chat", fields="nextPageToken,messages/id", prettyPrint=False
+    )
+    ids = [one["id"] for one in fake.pages(messages, listing, "messages")[0]]
+    saved = []
+    for start in range(0, len(ids), 100):
+        batch = source.new_batch_http_request()
+        for id in ids[start : start + 100]:
+            batch.add(
+                messages.get(userId="me", id=id, format="raw", fields="id,labelIds,internalDate,raw"),
+                callback=lambda id, answer, error: saved.append(answer),
+            )
+        batch.execute()
+    assert len(saved) == len(ids) > 50 and set(saved[0]) <= {"id", "labelIds", "internalDate", "raw"}
+
+    names = fake.admin("truth", user=owner)["labels"]
+    known = {one["name"]: one["id"] for one in target.users().labels().list(userId="me").execute()["labels"]}
+    already = len(fake.admin("truth", user=heir, all=True)["messages"])
+    done = []
+    for start in range(0, len(saved), 5):
+        batch = target.new_batch_http_request(lambda id, answer, error: done.append((id, error or answer)))
+        for number, one in enumerate(saved[start : start + 5], start):
+            wanted = []
+            for name in (names.get(label, label) for label in one.get("labelIds", [])):
+                if name not in known:
+                    body = {"labelListVisibility": "labelShow", "messageListVisibility": "show", "name": name}
+                    made = target.users().labels().create(userId="me", body=body, fields="id").execute()
+                    known[name] = made["id"]
+                wanted.append(known[name])
+            body = {"raw": one["raw"], "labelIds": wanted}
+            batch.add(
+                target.users().messages().import_(userId="me", body=body, fields="id", neverMarkSpam=True),
+                request_id=str(number),
+            )
+        batch.execute()
+    assert [id for id, _ in done] == [str(number) for number in range(len(saved))]
+    assert all(set(answer) == {"id"} for _, answer in done)
+    restored = {one["id"]: one for one in fake.admin("truth", user=heir, all=True)["messages"]}
+    assert len(restored) == already + len(saved)
+    for (_, answer), one in zip(done, saved):
+        there = restored[answer["id"]]
+        assert there["sha256"] == hashlib.sha256(base64.urlsafe_b64decode(one["raw"])).hexdigest()
+        assert len(there["labelIds"]) == len(one.get("labelIds", []))

@@ -120,7 +120,7 @@ impl Suite {
     /// Runs the suite against a fake of its own; its output is shown if it fails.
     fn passes(&self, places: &Places) -> anyhow::Result<bool> {
         let begun = Instant::now();
-        let fake = Fake::start(&places.installed.join(self.name))?;
+        let fake = Fake::start(&places.installed.join(format!("fake-{}", self.name)))?;
         let mut command = (self.command)(places);
         fake.describe(&mut command);
         let output = command

@@ -12,7 +12,8 @@ use crate::server::PROJECT;
 use crate::workspace::Workspace;
 use serde_json::{Value, json};
 
-const CLOUD_PLATFORM: &str = "https://www.googleapis.com/auth/cloud-platform";
+/// The scope of everything in the Cloud.
+pub(super) const CLOUD_PLATFORM: &str = "https://www.googleapis.com/auth/cloud-platform";
 /// What opens `signJwt`.
 pub(super) const SCOPES: &[&str] = &[CLOUD_PLATFORM, "https://www.googleapis.com/auth/iam"];
 /// Longest life of what is signed; the token endpoint takes an hour only.

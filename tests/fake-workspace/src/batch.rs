@@ -157,7 +157,7 @@ async fn run(workspace: &Arc<Workspace>, outer: &Call, parts: Vec<Part>) -> Repl
 /// Media does not go through a batch, a batch not through another, and all parts belong to one API.
 fn check(outer: &Call, inner: Call) -> Result<Call, ApiError> {
     let first = inner.segments.first().map(String::as_str);
-    if matches!(first, Some("upload" | "batch" | "resumable")) {
+    if matches!(first, Some("upload" | "batch")) {
         return Err(ApiError::new(
             400,
             "badRequest",

@@ -21,6 +21,7 @@ mod keys;
 mod oauth;
 mod pubsub;
 mod quota;
+mod resumable;
 mod routes;
 mod server;
 mod stats;

@@ -454,10 +454,7 @@ fn bindings(policy: &Value) -> Result<Vec<(String, Vec<String>)>, ApiError> {
 fn create_subscription(context: &Context<'_>) -> Result<Reply, ApiError> {
     let name = resource(context, "subscriptions")?;
     let body = body(context)?;
-    let deadline = match &body["ackDeadlineSeconds"] {
-        Value::Null => ACK_DEADLINE_SECS,
-        value => deadline(value)?,
-    };
+    let deadline = deadline(&body["ackDeadlineSeconds"])?;
     let mut pubsub = context.workspace.pubsub();
     check_new(&name, pubsub.subscriptions.contains_key(&name))?;
     let topic = body["topic"].as_str().unwrap_or_default().to_owned();
@@ -564,7 +561,11 @@ fn modify_deadline(context: &Context<'_>) -> Result<Reply, ApiError> {
     Ok(Reply::json(json!({})))
 }
 
+/// Clients leave a zero out, as the JSON of protocol buffers has it.
 fn deadline(value: &Value) -> Result<i64, ApiError> {
+    if value.is_null() {
+        return Ok(0);
+    }
     value
         .as_i64()
         .filter(|seconds| (0..=MAX_ACK_DEADLINE_SECS).contains(seconds))

@@ -7,7 +7,8 @@ use crate::faults::Target;
 use crate::quota::Charge;
 use crate::workspace::{UserIndex, Workspace};
 use crate::{calendar, directory, drive, fields, gmail, oauth, pubsub};
-use serde_json::json;
+use bytes::Bytes;
+use serde_json::{Value, json};
 
 const GET_USER: &[&str] = &[
     "https://www.googleapis.com/auth/admin.directory.user.readonly",
@@ -146,7 +147,25 @@ pub(crate) struct Context<'a> {
     /// The scopes of the token.
     pub(crate) scopes: &'a [String],
     pub(crate) empty_page: bool,
+    /// What came in a resumable upload, in its last call.
+    pub(crate) uploaded: Option<&'a Uploaded>,
     pattern: &'static str,
+}
+
+/// Metadata and content of a resumable upload.
+pub(crate) struct Uploaded {
+    pub(crate) metadata: Value,
+    pub(crate) content: Bytes,
+}
+
+impl<'a> Context<'a> {
+    /// The same call with what was uploaded in pieces.
+    pub(crate) fn with_upload(&self, uploaded: &'a Uploaded) -> Self {
+        Self {
+            uploaded: Some(uploaded),
+            ..*self
+        }
+    }
 }
 
 impl Context<'_> {
@@ -219,6 +238,7 @@ pub(crate) async fn answer(workspace: &Workspace, call: &Call) -> Reply {
                 caller: grant.user,
                 scopes: &grant.scopes,
                 empty_page: suffering.empty_page,
+                uploaded: None,
                 pattern: operation.path,
             };
             run(&context).unwrap_or_else(|error| error.to_reply())
@@ -307,7 +327,7 @@ fn segment<'a>(pattern: &str, call: &'a Call, name: &str) -> Option<&'a str> {
 }
 
 /// A page without items that leads to `token`; only for the fault that asks for it.
-pub(crate) fn empty_page(mut answer: serde_json::Value, token: &str) -> Reply {
+pub(crate) fn empty_page(mut answer: Value, token: &str) -> Reply {
     answer["nextPageToken"] = json!(token);
     Reply::json(answer)
 }

@@ -102,6 +102,7 @@ pub(crate) struct Workspace {
     tokens: Mutex<Tokens>,
     faults: Mutex<Faults>,
     pub(crate) gmail: gmail::Policy,
+    uploads: Mutex<gmail::Uploads>,
     pubsub: Mutex<PubSub>,
     /// Changes per second; a change is made under this lock, so that stopping means quiet.
     rate: Mutex<f64>,
@@ -145,6 +146,7 @@ impl Workspace {
             tokens: Mutex::new(Tokens::new(parts.seed)),
             faults: Mutex::new(Faults::default()),
             gmail: gmail::Policy::default(),
+            uploads: Mutex::new(gmail::Uploads::new(parts.seed)),
             pubsub: Mutex::default(),
             rate: Mutex::new(parts.rate),
         }
@@ -208,6 +210,11 @@ impl Workspace {
 
     pub(crate) fn faults(&self) -> MutexGuard<'_, Faults> {
         lock(&self.faults)
+    }
+
+    /// Resumable uploads to Gmail.
+    pub(crate) fn uploads(&self) -> MutexGuard<'_, gmail::Uploads> {
+        lock(&self.uploads)
     }
 
     /// Taken before a mailbox, where both are needed.

@@ -10,7 +10,6 @@ use crate::routes::Context;
 use crate::store::{Content, LabelId, Message, MessageId};
 use crate::workspace::{UserIndex, now_ms};
 use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE;
 use serde_json::{Value, json};
 
 /// How long an attachment id is good.
@@ -90,13 +89,15 @@ impl Found {
         answer["snippet"] = json!(mime::snippet(&raw));
         match format {
             Format::Minimal => {}
-            Format::Raw => answer["raw"] = encode_raw(id, &raw).into(),
+            Format::Raw => answer["raw"] = context.workspace.gmail.encode(&raw).into(),
             Format::Metadata => {
                 let wanted: Vec<&str> = context.call.query.all("metadataHeaders").collect();
                 answer["payload"] = mime::metadata(&raw, &wanted);
             }
             Format::Full => {
-                answer["payload"] = mime::payload(&raw, |part| attachment_id(id, part));
+                answer["payload"] = mime::payload(&raw, &context.workspace.gmail, |part| {
+                    attachment_id(id, part)
+                });
             }
         }
         answer
@@ -119,7 +120,7 @@ pub(super) fn attachment(context: &Context<'_>) -> Result<Reply, ApiError> {
         .ok_or_else(|| ApiError::invalid_argument("Invalid attachment token"))?;
     Ok(Reply::json(json!({
         "size": body.len(),
-        "data": BASE64URL.encode(&body),
+        "data": context.workspace.gmail.encode(&body),
     })))
 }
 
@@ -144,15 +145,6 @@ pub(super) fn refuse_suspended(context: &Context<'_>, user: UserIndex) -> Result
         Ok(())
     } else {
         Err(ApiError::forbidden("Forbidden"))
-    }
-}
-
-/// Both forms occur in the field, so a part of the mails is padded.
-fn encode_raw(id: MessageId, raw: &[u8]) -> String {
-    if id.0.count_ones().is_multiple_of(2) {
-        URL_SAFE.encode(raw)
-    } else {
-        BASE64URL.encode(raw)
     }
 }
 

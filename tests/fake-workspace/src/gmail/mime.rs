@@ -3,8 +3,7 @@
 //! Text bodies come in UTF-8 and header values decoded, as Gmail gives them.
 //! See <https://developers.google.com/workspace/gmail/api/reference/rest/v1/users.messages#Message.MessagePart>.
 
-use crate::oauth::BASE64URL;
-use base64::Engine;
+use super::Policy;
 use mail_parser::parsers::MessageStream;
 use mail_parser::{Header, HeaderValue, Message, MessageParser, MimeHeaders, PartType};
 use serde_json::{Value, json};
@@ -51,12 +50,13 @@ pub(super) fn metadata(raw: &[u8], wanted: &[&str]) -> Value {
 }
 
 /// `payload` of the format `full`; `attachment_id` makes an id for the n-th part of the walk.
-pub(super) fn payload(raw: &[u8], attachment_id: impl Fn(u32) -> String) -> Value {
+pub(super) fn payload(raw: &[u8], policy: &Policy, attachment_id: impl Fn(u32) -> String) -> Value {
     let mut walk = Walk {
         n_parts: 0,
         wanted: None,
         found: None,
         attachment_id: &attachment_id,
+        policy,
     };
     match PARSER.parse(raw) {
         Some(message) => walk.part(&message, 0, String::new(), 0),
@@ -65,7 +65,7 @@ pub(super) fn payload(raw: &[u8], attachment_id: impl Fn(u32) -> String) -> Valu
             "mimeType": "text/plain",
             "filename": "",
             "headers": [],
-            "body": { "size": raw.len(), "data": BASE64URL.encode(raw) },
+            "body": { "size": raw.len(), "data": policy.encode(raw) },
         }),
     }
 }
@@ -78,6 +78,7 @@ pub(super) fn part_body(raw: &[u8], number: u32) -> Option<Vec<u8>> {
         wanted: Some(number),
         found: None,
         attachment_id: &|_| String::new(),
+        policy: &Policy::default(),
     };
     walk.part(&message, 0, String::new(), 0);
     walk.found
@@ -140,6 +141,7 @@ struct Walk<'a> {
     wanted: Option<u32>,
     found: Option<Vec<u8>>,
     attachment_id: &'a dyn Fn(u32) -> String,
+    policy: &'a Policy,
 }
 
 impl Walk<'_> {
@@ -194,7 +196,7 @@ impl Walk<'_> {
             PartType::Text(text) | PartType::Html(text) if filename.is_empty() => {
                 value["body"] = json!({ "size": text.len() });
                 if !text.is_empty() {
-                    value["body"]["data"] = json!(BASE64URL.encode(text.as_bytes()));
+                    value["body"]["data"] = json!(self.policy.encode(text.as_bytes()));
                 }
             }
             PartType::Text(_)
@@ -277,7 +279,7 @@ mod tests {
 
     #[test]
     fn tree_has_part_ids_and_either_data_or_an_attachment_id() {
-        let payload = payload(MAIL, |part| format!("part-{part}"));
+        let payload = payload(MAIL, &Policy::default(), |part| format!("part-{part}"));
         assert_eq!(payload["partId"], "");
         assert_eq!(
             payload["headers"][0],
@@ -286,7 +288,7 @@ mod tests {
         assert_eq!(payload["parts"][0]["parts"][1]["partId"], "0.1");
         let text = &payload["parts"][0]["parts"][0]["body"];
         assert_eq!(text["size"], "Grüße & <x>".len());
-        assert_eq!(text["data"], BASE64URL.encode("Grüße & <x>"));
+        assert_eq!(text["data"], "R3LDvMOfZSAmIDx4Pg==");
         assert_eq!(
             payload["parts"][1]["body"],
             json!({ "size": 3, "attachmentId": "part-4" })
@@ -316,7 +318,7 @@ mod tests {
             b"no header at all",
             b"Content-Type: multipart/mixed\n\n--",
         ] {
-            assert!(payload(raw, |_| String::new())["mimeType"].is_string());
+            assert!(payload(raw, &Policy::default(), |_| String::new())["mimeType"].is_string());
             assert!(metadata(raw, &[])["mimeType"].is_string());
             snippet(raw);
         }

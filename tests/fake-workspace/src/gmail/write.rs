@@ -81,7 +81,9 @@ pub(super) fn mail_of(
         .segments
         .first()
         .is_some_and(|first| first == "upload");
-    let (body, raw) = if is_upload {
+    let (body, raw) = if let Some(uploaded) = context.uploaded {
+        (uploaded.metadata.clone(), Some(uploaded.content.clone()))
+    } else if is_upload {
         upload::parse(context.call)?
     } else {
         let body = body_object(context)?;

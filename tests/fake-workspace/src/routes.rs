@@ -1,7 +1,7 @@
 //! The table of operations and the way of a call through it: match, authenticate, count, fail if told so, run.
 //! What an operation does lives in the module of its API; a new API adds rows here.
 
-use crate::call::{Body, Call, Reply};
+use crate::call::{Body, Call, Reply, segments};
 use crate::error::ApiError;
 use crate::faults::Target;
 use crate::quota::Charge;
@@ -85,9 +85,9 @@ pub struct Served {
 }
 
 impl Served {
-    /// Whether a call with these decoded path segments is answered by this row.
-    pub fn fits(&self, method: &str, segments: &[String]) -> bool {
-        fits(self.path, segments) && method == self.method
+    /// Whether a call of this path, as it is on the wire, is answered by this row.
+    pub fn fits(&self, method: &str, path: &str) -> bool {
+        fits(self.path, &segments(path)) && method == self.method
     }
 }
 

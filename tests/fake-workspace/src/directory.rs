@@ -4,9 +4,9 @@
 
 use crate::call::Reply;
 use crate::error::ApiError;
-use crate::generate::rfc3339;
 use crate::oauth::BASE64URL;
 use crate::routes::Context;
+use crate::wire;
 use crate::workspace::{AccountState, Role, User};
 use base64::Engine;
 use rsa::sha2::{Digest, Sha256};
@@ -35,19 +35,20 @@ pub(crate) fn list(context: &Context<'_>) -> Result<Reply, ApiError> {
     let after = match query.first("pageToken") {
         None => None,
         Some(token) => Some(
-            BASE64URL
-                .decode(token)
-                .ok()
-                .and_then(|bytes| String::from_utf8(bytes).ok())
+            wire::from_token(token)
+                .and_then(|value| value.as_str().map(str::to_owned))
                 .ok_or_else(|| ApiError::new(400, "invalid", "Invalid Input: pageToken"))?,
         ),
     };
     let deleted = query.flag("showDeleted");
-    let mut users: Vec<User> = context.workspace.users().clone();
-    users.retain(|user| user.deleted_ms.is_some() == deleted);
+    let users = context.workspace.users();
+    let mut users: Vec<&User> = users
+        .iter()
+        .filter(|user| user.deleted_ms.is_some() == deleted)
+        .collect();
     users.sort_by(|a, b| a.primary.cmp(&b.primary));
     let mut found = users
-        .iter()
+        .into_iter()
         .filter(|user| {
             after
                 .as_deref()
@@ -55,12 +56,12 @@ pub(crate) fn list(context: &Context<'_>) -> Result<Reply, ApiError> {
         })
         .filter(|user| wanted.fits(user));
     let shown: Vec<&User> = found.by_ref().take(page).collect();
-    let mut answer = json!({ "kind": "admin#directory#users", "etag": "\"list\"" });
+    let mut answer = json!({ "kind": "admin#directory#users", "etag": wire::etag("list") });
     if !shown.is_empty() {
         answer["users"] = shown.iter().map(|user| to_json(user)).collect();
     }
     if let (Some(last), Some(_)) = (shown.last(), found.next()) {
-        answer["nextPageToken"] = json!(BASE64URL.encode(&last.primary));
+        answer["nextPageToken"] = json!(wire::to_token(&json!(last.primary)));
     }
     Ok(Reply::json(answer))
 }
@@ -183,7 +184,7 @@ fn etag(user: &User) -> String {
         user.mailbox_setup,
     );
     let digest = Sha256::digest(format!("{}{state:?}", user.id));
-    format!("\"{}\"", BASE64URL.encode(&digest[..15]))
+    wire::etag(BASE64URL.encode(&digest[..15]))
 }
 
 fn to_json(user: &User) -> Value {
@@ -230,7 +231,7 @@ fn to_json(user: &User) -> Value {
         value["suspensionReason"] = json!("ADMIN");
     }
     if let Some(deleted) = user.deleted_ms {
-        value["deletionTime"] = json!(rfc3339(deleted));
+        value["deletionTime"] = json!(wire::rfc3339_seconds(deleted));
     }
     value
 }

@@ -10,6 +10,7 @@ use crate::error::ApiError;
 use crate::gmail::watch::Watch;
 use crate::routes::{Context, Operation, api};
 use crate::server::PROJECT;
+use crate::wire;
 use crate::workspace::{UserIndex, Workspace, now_ms};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -496,7 +497,7 @@ fn pull(context: &Context<'_>) -> Result<Reply, ApiError> {
             "message": {
                 "data": notification.data,
                 "messageId": notification.id.to_string(),
-                "publishTime": rfc3339(notification.publish_ms),
+                "publishTime": wire::rfc3339(notification.publish_ms),
             },
         }));
         own.outstanding.insert(ack_id, (until, notification));
@@ -558,9 +559,4 @@ fn ack_ids(body: &Value) -> Result<BTreeSet<String>, ApiError> {
         .collect();
     ids.filter(|ids| !ids.is_empty())
         .ok_or_else(|| ApiError::invalid_argument("No ack ids specified."))
-}
-
-fn rfc3339(milliseconds: i64) -> String {
-    jiff::Timestamp::from_millisecond(milliseconds)
-        .map_or_else(|_| String::new(), |time| format!("{time:.3}"))
 }

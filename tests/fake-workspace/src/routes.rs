@@ -159,6 +159,13 @@ pub(crate) async fn answer(workspace: &Workspace, call: &Call) -> Reply {
             return error.to_reply();
         }
     };
+    let mask = match fields::requested(call, operation.name) {
+        Ok(mask) => mask,
+        Err(error) => {
+            workspace.stats.refused(&user, operation.name, error.status);
+            return error.to_reply();
+        }
+    };
     let suffering = workspace.faults().take(Target {
         user: &user,
         method: operation.name,
@@ -190,16 +197,17 @@ pub(crate) async fn answer(workspace: &Workspace, call: &Call) -> Reply {
     suffering.spoil(&mut reply);
     if reply.status >= 400 {
         workspace.stats.refused(&user, operation.name, reply.status);
-    } else if let (Some(mask), Body::Json(value)) = (call.query.first("fields"), &mut reply.body) {
-        match fields::Mask::parse(mask) {
-            Some(mask) => mask.apply(value),
-            None => {
-                let message = format!("Invalid field selection {mask}");
-                return ApiError::new(400, "invalidParameter", message).to_reply();
-            }
-        }
+    } else if let (Some(mask), Body::Json(value)) = (mask, &mut reply.body) {
+        mask.apply(value);
     }
     reply
+}
+
+/// The ids of all methods that are built; one with several places comes several times.
+#[cfg(test)]
+pub(crate) fn method_ids() -> impl Iterator<Item = &'static str> {
+    let operations = TABLES.iter().copied().flatten();
+    operations.map(|operation| operation.name)
 }
 
 fn find(call: &Call) -> Option<&'static Operation> {

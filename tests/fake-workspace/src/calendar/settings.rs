@@ -5,6 +5,7 @@ use super::store::Key;
 use crate::call::Reply;
 use crate::error::ApiError;
 use crate::routes::Context;
+use crate::wire;
 use serde_json::{Map, Value, json};
 
 const PALETTE: [&str; 11] = [
@@ -55,7 +56,7 @@ fn all(context: &Context<'_>) -> Result<Vec<(&'static str, String)>, ApiError> {
 }
 
 fn render((id, value): &(&'static str, String)) -> Value {
-    json!({ "kind": "calendar#setting", "etag": format!("\"{id}-{value}\""), "id": id, "value": value })
+    json!({ "kind": "calendar#setting", "etag": wire::etag(format_args!("{id}-{value}")), "id": id, "value": value })
 }
 
 /// `GET /users/me/settings`: always one page.
@@ -73,7 +74,7 @@ pub(super) fn list(context: &Context<'_>) -> Result<Reply, ApiError> {
     };
     Ok(Reply::json(json!({
         "kind": "calendar#settings",
-        "etag": "\"settings\"",
+        "etag": wire::etag("settings"),
         "items": items,
         "nextSyncToken": "settings",
     })))

@@ -8,7 +8,7 @@ use super::patch::Patch;
 use super::rules::{Caller, Right};
 use super::store::Store;
 use super::upload::{self, Session, Upload};
-use super::{DOWNLOAD, body, errors, has_scope, open, reply, view};
+use super::{DOWNLOAD, body, errors, open, reply, view};
 use crate::call::{Body, Reply};
 use crate::error::ApiError;
 use crate::routes::Context;
@@ -117,7 +117,7 @@ pub(super) fn get(context: &Context<'_>) -> Result<Reply, ApiError> {
         let value = view::file(context.workspace, &caller, &seen);
         return Ok(reply(context, value, DEFAULT_FIELDS));
     }
-    if !has_scope(context, DOWNLOAD) {
+    if !context.has_scope(DOWNLOAD) {
         return Err(ApiError::insufficient_scope("drive.files.get", DOWNLOAD));
     }
     let head = seen

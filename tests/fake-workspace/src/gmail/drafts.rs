@@ -155,7 +155,6 @@ fn replace(
 fn new_draft(raw: Bytes, thread: ThreadChoice) -> NewMessage {
     NewMessage {
         summary: summarize(&raw).into(),
-        size: raw.len(),
         content: Content::Stored(raw),
         labels: vec![LabelId::new("DRAFT")],
         internal_date: now_ms(),

@@ -87,6 +87,7 @@ impl Found {
             content,
         } = self;
         let raw = content.raw();
+        answer["sizeEstimate"] = json!(raw.len());
         answer["snippet"] = json!(mime::snippet(&raw));
         match format {
             Format::Minimal => {}
@@ -123,14 +124,13 @@ pub(super) fn attachment(context: &Context<'_>) -> Result<Reply, ApiError> {
     })))
 }
 
-/// What every format has, but for the snippet.
+/// What every format has, but for what its bytes have to be written out for: size and snippet.
 pub(super) fn describe(message: &Message) -> Value {
     let mut value = json!({
         "id": message.id.to_string(),
         "threadId": message.thread.to_string(),
         "historyId": message.history_id.to_string(),
         "internalDate": message.internal_date.to_string(),
-        "sizeEstimate": message.size,
     });
     if !message.labels.is_empty() {
         value["labelIds"] = message.labels.iter().map(LabelId::as_str).collect();

@@ -138,7 +138,6 @@ pub(crate) fn store_raw(
         .unwrap_or_else(now_ms);
     Ok(mailbox.insert(NewMessage {
         summary: summarize(&raw).into(),
-        size: raw.len(),
         content: Content::Stored(raw),
         labels,
         internal_date,

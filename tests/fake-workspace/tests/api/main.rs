@@ -8,6 +8,7 @@ mod directory;
 mod drive;
 mod faults;
 mod faults_composed;
+mod fields;
 mod gmail;
 mod gmail_drafts;
 mod gmail_feed;

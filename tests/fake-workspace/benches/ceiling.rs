@@ -39,6 +39,12 @@ const TICKS: f64 = 100.0;
 const SCOPES: &str = "https://www.googleapis.com/auth/gmail.readonly https://www.googleapis.com/auth/calendar \
     https://www.googleapis.com/auth/drive.metadata.readonly";
 
+/// What a client that wants gzip says.
+const GZIP: &[(&str, &str)] = &[
+    ("accept-encoding", "gzip"),
+    ("user-agent", "ceiling (gzip)"),
+];
+
 /// Stops the server when the benchmark ends.
 struct Running(Child);
 
@@ -169,12 +175,8 @@ async fn measure(mut bench: Bench, line: &Value) -> Result<()> {
     }
     let pretty = with_query(&plan.messages, "format=full");
     bench.run("messages.get full", &pretty, "gets", &[]).await?;
-    let gzip = [
-        ("accept-encoding", "gzip"),
-        ("user-agent", "ceiling (gzip)"),
-    ];
     bench
-        .run("messages.get full, gzip", &pretty, "gets", &gzip)
+        .run("messages.get full, gzip", &pretty, "gets", GZIP)
         .await?;
     bench.run("messages.list", &plan.lists, "ids", &[]).await?;
     bench

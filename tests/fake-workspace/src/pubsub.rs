@@ -362,13 +362,8 @@ fn check_new(name: &str, is_taken: bool) -> Result<(), ApiError> {
 }
 
 fn body(context: &Context<'_>) -> Result<Value, ApiError> {
-    if context.call.body.trim_ascii().is_empty() {
-        return Ok(json!({}));
-    }
-    serde_json::from_slice::<Value>(&context.call.body)
-        .ok()
-        .filter(Value::is_object)
-        .ok_or_else(|| ApiError::new(400, "parseError", "Invalid JSON payload received."))
+    wire::object(&context.call.body)
+        .map_err(|_| ApiError::new(400, "parseError", "Invalid JSON payload received."))
 }
 
 fn create_topic(context: &Context<'_>) -> Result<Reply, ApiError> {

@@ -1,8 +1,9 @@
-//! How all APIs write what is not plain JSON: times, page tokens and entity tags.
+//! What all APIs read and write alike: bodies, times, page tokens and entity tags.
 
+use crate::error::ApiError;
 use crate::oauth::BASE64URL;
 use base64::Engine;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::fmt::Display;
 
 /// A time as Google writes it: RFC 3339 in UTC with milliseconds.
@@ -27,6 +28,17 @@ pub(crate) fn rfc2822(milliseconds: i64) -> String {
         .unwrap_or_default()
 }
 
+/// A body that has to be a JSON object; an absent one counts as empty.
+pub(crate) fn object(body: &[u8]) -> Result<Value, ApiError> {
+    if body.trim_ascii().is_empty() {
+        return Ok(json!({}));
+    }
+    serde_json::from_slice(body)
+        .ok()
+        .filter(Value::is_object)
+        .ok_or_else(|| ApiError::new(400, "parseError", "Parse Error"))
+}
+
 /// A token that means nothing to who gets it.
 pub(crate) fn to_token(value: &Value) -> String {
     BASE64URL.encode(value.to_string())
@@ -45,7 +57,6 @@ pub(crate) fn etag(state: impl Display) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     #[test]
     fn times_have_milliseconds_before_1970_too() {
@@ -59,6 +70,15 @@ mod tests {
             rfc2822(1_700_000_000_999),
             "Tue, 14 Nov 2023 22:13:20 +0000"
         );
+    }
+
+    #[test]
+    fn a_body_is_an_object_or_nothing() {
+        assert_eq!(object(b" \n").unwrap(), json!({}));
+        assert_eq!(object(b"{\"a\":1}").unwrap(), json!({ "a": 1 }));
+        for body in [&b"[]"[..], b"1", b"{", b"\xff"] {
+            assert_eq!(object(body).unwrap_err().reason, "parseError");
+        }
     }
 
     #[test]

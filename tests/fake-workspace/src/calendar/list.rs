@@ -575,7 +575,7 @@ impl Desk<'_> {
             return Ok(answer);
         }
         let (items, next) = cut(candidates, after, listing.page, &view);
-        answer["items"] = json!(items);
+        answer["items"] = items.into();
         match next {
             Some(next) => answer["nextPageToken"] = json!(to_token(next)),
             None if listing.has_sync_token() => {
@@ -687,7 +687,7 @@ impl Desk<'_> {
         }
         let mut answer = self.collection(&key, role)?;
         let (items, next) = cut(found, after, listing.page, &view);
-        answer["items"] = json!(items);
+        answer["items"] = items.into();
         if let Some(after) = next {
             let token = PageToken {
                 binding: page_binding,

@@ -184,7 +184,8 @@ pub(super) fn list(context: &Context<'_>) -> Result<Reply, ApiError> {
         };
         changes.extend(reader.show(entry));
     }
-    let mut answer = json!({ "kind": "drive#changeList", "changes": changes });
+    let mut answer = json!({ "kind": "drive#changeList" });
+    answer["changes"] = changes.into();
     match next {
         Some(number) => answer["nextPageToken"] = json!(feed.token(number)),
         None => answer["newStartPageToken"] = json!(feed.token(log.next())),

@@ -8,10 +8,11 @@ use super::patch::Patch;
 use super::rules::{Caller, Right};
 use super::store::Store;
 use super::upload::{self, Session, Upload};
-use super::{DOWNLOAD, body, errors, open, reply, view};
+use super::{DOWNLOAD, errors, open, reply, view};
 use crate::call::{Body, Reply};
 use crate::error::ApiError;
 use crate::routes::Context;
+use crate::wire;
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
@@ -345,7 +346,7 @@ pub(super) fn delete(context: &Context<'_>) -> Result<Reply, ApiError> {
 /// `files.copy`.
 pub(super) fn copy(context: &Context<'_>) -> Result<Reply, ApiError> {
     let (mut store, caller) = open(context)?;
-    let patch = Patch::parse(&body(context)?)?;
+    let patch = Patch::parse(&wire::object(&context.call.body)?)?;
     let id = store.copy_file(&caller, context.path("id"), &patch)?;
     show(context, &store, &caller, id.as_str())
 }

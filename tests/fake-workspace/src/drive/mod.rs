@@ -123,18 +123,6 @@ fn reply(context: &Context<'_>, mut value: Value, default: &str) -> Reply {
     Reply::json(value)
 }
 
-/// The JSON body; an absent one counts as empty.
-fn body(context: &Context<'_>) -> Result<Value, ApiError> {
-    let bytes = &context.call.body;
-    if bytes.trim_ascii().is_empty() {
-        return Ok(json!({}));
-    }
-    serde_json::from_slice(bytes)
-        .ok()
-        .filter(Value::is_object)
-        .ok_or_else(errors::parse_error)
-}
-
 /// `pageSize`: what is above the maximum is lowered to it.
 fn page_size(query: &Query, default: usize, max: usize) -> Result<usize, ApiError> {
     match query.first("pageSize") {

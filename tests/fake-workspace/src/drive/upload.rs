@@ -2,11 +2,11 @@
 //!
 //! See <https://developers.google.com/workspace/drive/api/guides/manage-uploads>.
 
-use super::errors;
 use super::ops::Media;
 use crate::call::Call;
 use crate::error::ApiError;
 use crate::multipart::{self, bad};
+use crate::wire::object;
 use crate::workspace::UserIndex;
 use serde_json::{Value, json};
 
@@ -72,16 +72,6 @@ pub(super) fn parse(call: &Call) -> Result<Upload, ApiError> {
         }),
         _ => Err(bad("Unknown or missing uploadType")),
     }
-}
-
-fn object(body: &[u8]) -> Result<Value, ApiError> {
-    if body.trim_ascii().is_empty() {
-        return Ok(json!({}));
-    }
-    serde_json::from_slice(body)
-        .ok()
-        .filter(Value::is_object)
-        .ok_or_else(errors::parse_error)
 }
 
 /// The type without its parameters.

@@ -59,7 +59,7 @@ pub(super) fn list(context: &Context<'_>) -> Result<Reply, ApiError> {
         .filter_map(|change| record(change, &types))
         .collect();
     if !records.is_empty() {
-        answer["history"] = json!(records);
+        answer["history"] = records.into();
     }
     if let (Some(last), true) = (shown.last(), shown.len() < changes.len()) {
         answer["nextPageToken"] = json!(token(last.id));

@@ -104,7 +104,7 @@ impl Page<'_> {
             "resultSizeEstimate": if self.next.is_some() { 201.max(n_items) } else { n_items },
         });
         if !items.is_empty() {
-            answer[name] = json!(items);
+            answer[name] = items.into();
         }
         if let Some(next) = self.next {
             answer["nextPageToken"] = json!(token(next));

@@ -88,18 +88,24 @@ impl Found {
         } = self;
         let raw = content.raw();
         answer["sizeEstimate"] = json!(raw.len());
-        answer["snippet"] = json!(mime::snippet(&raw));
-        match format {
-            Format::Minimal => {}
-            Format::Raw => answer["raw"] = encode_raw(id, &raw).into(),
+        let snippet = match format {
+            Format::Minimal => mime::snippet(&raw),
+            Format::Raw => {
+                answer["raw"] = encode_raw(id, &raw).into();
+                mime::snippet(&raw)
+            }
             Format::Metadata => {
                 let wanted: Vec<&str> = context.call.query.all("metadataHeaders").collect();
                 answer["payload"] = mime::metadata(&raw, &wanted);
+                mime::snippet(&raw)
             }
             Format::Full => {
-                answer["payload"] = mime::payload(&raw, |part| attachment_id(id, part));
+                let (snippet, payload) = mime::full(&raw, |part| attachment_id(id, part));
+                answer["payload"] = payload;
+                snippet
             }
-        }
+        };
+        answer["snippet"] = snippet.into();
         answer
     }
 }

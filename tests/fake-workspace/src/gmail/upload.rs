@@ -5,6 +5,7 @@
 use crate::call::Call;
 use crate::error::ApiError;
 use crate::multipart::{self, bad};
+use crate::wire;
 use bytes::Bytes;
 use serde_json::{Value, json};
 
@@ -14,11 +15,7 @@ pub(super) fn parse(call: &Call) -> Result<(Value, Option<Bytes>), ApiError> {
         Some("media") => Ok((json!({}), Some(call.body.clone()))),
         Some("multipart") => {
             let upload = multipart::Upload::parse(call)?;
-            let metadata = serde_json::from_slice::<Value>(&upload.metadata)
-                .ok()
-                .filter(Value::is_object)
-                .ok_or_else(|| ApiError::new(400, "parseError", "Parse Error"))?;
-            Ok((metadata, Some(upload.media)))
+            Ok((wire::object(&upload.metadata)?, Some(upload.media)))
         }
         Some("resumable") => Err(bad("Resumable uploads are not built yet in this fake")),
         _ => Err(bad("Unknown or missing uploadType")),

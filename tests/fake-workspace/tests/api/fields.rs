@@ -148,6 +148,15 @@ async fn answers_have_no_members_that_the_discovery_documents_lack() {
     let admin = fake.server.admin_user();
     fake.admin("delegation.grant", json!({ "scope": DRIVE }));
     fake.admin("delegation.grant", json!({ "scope": FULL }));
+    let drive = fake.token(&admin, DRIVE).await;
+    let page = fake
+        .send("GET", "/drive/v3/changes/startPageToken", Some(&drive), "")
+        .await
+        .json();
+    let changes = format!(
+        "/drive/v3/changes?pageToken={}&fields=*",
+        text(&page["startPageToken"])
+    );
     for source in ["gmail", "calendar", "drive"] {
         fake.admin(
             "churn",
@@ -223,11 +232,7 @@ async fn answers_have_no_members_that_the_discovery_documents_lack() {
             "/drive/v3/files/root?fields=*".to_owned(),
             "drive.File",
         ),
-        (
-            DRIVE,
-            "/drive/v3/changes?pageToken=1&fields=*".to_owned(),
-            "drive.ChangeList",
-        ),
+        (DRIVE, changes, "drive.ChangeList"),
         (
             DRIVE,
             "/drive/v3/drives?fields=*".to_owned(),

@@ -10,8 +10,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::{Duration, Instant};
 
-/// How long feeds and sinks may take to come to rest; only a broken one takes it.
+/// How long feeds and sinks may stand still before they come to rest; only broken ones do.
 const SETTLE_TIME: Duration = Duration::from_secs(120);
+
+/// How long they may take however busy they are: what goes round in circles is broken too.
+const LONGEST_SETTLE_TIME: Duration = Duration::from_secs(15 * 60);
 
 /// Examples that are printed of each kind of difference.
 const N_EXAMPLES: usize = 5;
@@ -203,12 +206,19 @@ impl World {
     /// # Panics
     /// As it does.
     pub async fn wait_settled_since(&self, since: Option<i64>) -> Value {
-        let deadline = Instant::now() + SETTLE_TIME;
+        // On a loaded machine a long way is a long way: what is not allowed is to stand still.
+        let last = Instant::now() + LONGEST_SETTLE_TIME;
+        let mut progress = String::new();
+        let mut deadline = Instant::now() + SETTLE_TIME;
         loop {
             let status = self.status().unwrap_or_default();
             let differences = self.differences_since(since);
             if is_idle(&status) && differences.is_empty() {
                 return status;
+            }
+            let now = format!("{differences} {}", status["sinks"]);
+            if now != progress {
+                (progress, deadline) = (now, last.min(Instant::now() + SETTLE_TIME));
             }
             assert!(
                 Instant::now() < deadline,

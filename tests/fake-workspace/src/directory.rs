@@ -2,15 +2,16 @@
 //!
 //! See <https://developers.google.com/workspace/admin/directory/reference/rest/v1/users>.
 
-use crate::call::Reply;
+use crate::call::{Query, Reply};
 use crate::error::ApiError;
 use crate::oauth::BASE64URL;
-use crate::routes::Context;
-use crate::wire;
+use crate::routes::{Context, empty_page};
+use crate::wire::{etag, from_token, rfc3339_seconds, to_token};
 use crate::workspace::{AccountState, Role, User};
 use base64::Engine;
 use rsa::sha2::{Digest, Sha256};
 use serde_json::{Value, json};
+use std::cmp::Ordering;
 
 const CUSTOMER: &str = "C01abcdef";
 const MAX_PAGE: usize = 500;
@@ -30,13 +31,15 @@ pub(crate) fn list(context: &Context<'_>) -> Result<Reply, ApiError> {
     if query.first("event").is_some() {
         return Err(ApiError::new(400, "invalid", "Invalid Input: event"));
     }
+    check_view(context)?;
     let page = page_size(query.first("maxResults"))?;
+    let order = Order::parse(query)?;
     let wanted = Wanted::parse(query.first("query").unwrap_or_default())?;
     let after = match query.first("pageToken") {
         None => None,
         Some(token) => Some(
-            wire::from_token(token)
-                .and_then(|value| value.as_str().map(str::to_owned))
+            from_token(token)
+                .and_then(|value| serde_json::from_value::<(String, String)>(value).ok())
                 .ok_or_else(|| ApiError::new(400, "invalid", "Invalid Input: pageToken"))?,
         ),
     };
@@ -46,29 +49,99 @@ pub(crate) fn list(context: &Context<'_>) -> Result<Reply, ApiError> {
         .iter()
         .filter(|user| user.deleted_ms.is_some() == deleted)
         .collect();
-    users.sort_by(|a, b| a.primary.cmp(&b.primary));
+    users.sort_by(|a, b| order.compare(&order.key(a), &order.key(b)));
+    if context.empty_page {
+        // Before the first user: the empty name of an ascending order.
+        let start = after.unwrap_or_default();
+        return Ok(empty_page(empty_list(), &to_token(&json!(start))));
+    }
     let mut found = users
         .into_iter()
         .filter(|user| {
-            after
-                .as_deref()
-                .is_none_or(|after| user.primary.as_str() > after)
+            after.as_ref().is_none_or(|after| {
+                *after == Default::default() || order.compare(&order.key(user), after).is_gt()
+            })
         })
         .filter(|user| wanted.fits(user));
     let shown: Vec<&User> = found.by_ref().take(page).collect();
-    let mut answer = json!({ "kind": "admin#directory#users", "etag": wire::etag("list") });
+    let mut answer = empty_list();
     if !shown.is_empty() {
         answer["users"] = shown.iter().map(|user| to_json(user)).collect();
     }
     if let (Some(last), Some(_)) = (shown.last(), found.next()) {
-        answer["nextPageToken"] = json!(wire::to_token(&json!(last.primary)));
+        answer["nextPageToken"] = json!(to_token(&json!(order.key(last))));
     }
     Ok(Reply::json(answer))
+}
+
+fn empty_list() -> Value {
+    json!({ "kind": "admin#directory#users", "etag": etag("list") })
+}
+
+/// `orderBy` and `sortOrder`; users with the same name are in the order of their addresses.
+#[derive(Debug, Clone, Copy)]
+struct Order {
+    name: fn(&User) -> &str,
+    is_descending: bool,
+}
+
+impl Order {
+    fn parse(query: &Query) -> Result<Self, ApiError> {
+        let bad = |name: &str| ApiError::new(400, "invalid", format!("Invalid Input: {name}"));
+        let name: fn(&User) -> &str = match query.first("orderBy") {
+            None | Some("email") => |user| &user.primary,
+            Some("givenName") => |user| &user.given_name,
+            Some("familyName") => |user| &user.family_name,
+            Some(_) => return Err(bad("orderBy")),
+        };
+        let is_descending = match query.first("sortOrder") {
+            None | Some("ASCENDING") => false,
+            // "Must be used with the orderBy parameter."
+            Some("DESCENDING") => query.first("orderBy").is_some(),
+            Some(_) => return Err(bad("sortOrder")),
+        };
+        Ok(Self {
+            name,
+            is_descending,
+        })
+    }
+
+    fn key(&self, user: &User) -> (String, String) {
+        ((self.name)(user).to_owned(), user.primary.clone())
+    }
+
+    fn compare(&self, a: &(String, String), b: &(String, String)) -> Ordering {
+        let order = a.cmp(b);
+        if self.is_descending {
+            order.reverse()
+        } else {
+            order
+        }
+    }
+}
+
+/// `projection` changes nothing, for there are no custom fields; the public view is not built.
+fn check_view(context: &Context<'_>) -> Result<(), ApiError> {
+    let query = &context.call.query;
+    for (name, values) in [
+        ("projection", ["basic", "custom", "full"].as_slice()),
+        ("viewType", &["admin_view", "domain_public"]),
+    ] {
+        if query
+            .first(name)
+            .is_some_and(|value| !values.contains(&value))
+        {
+            let message = format!("Invalid Input: {name}");
+            return Err(ApiError::new(400, "invalid", message));
+        }
+    }
+    Ok(())
 }
 
 /// `GET /admin/directory/v1/users/{userKey}`.
 pub(crate) fn get(context: &Context<'_>) -> Result<Reply, ApiError> {
     check_admin(context)?;
+    check_view(context)?;
     let (index, _) = context
         .workspace
         .find_user(context.path("userKey"))
@@ -175,7 +248,7 @@ fn split_terms(text: &str) -> Vec<String> {
 }
 
 /// Changes with whatever of a user can change.
-fn etag(user: &User) -> String {
+fn tag(user: &User) -> String {
     let state = (
         &user.primary,
         &user.aliases,
@@ -184,7 +257,7 @@ fn etag(user: &User) -> String {
         user.mailbox_setup,
     );
     let digest = Sha256::digest(format!("{}{state:?}", user.id));
-    wire::etag(BASE64URL.encode(&digest[..15]))
+    etag(BASE64URL.encode(&digest[..15]))
 }
 
 fn to_json(user: &User) -> Value {
@@ -200,7 +273,7 @@ fn to_json(user: &User) -> Value {
     let mut value = json!({
         "kind": "admin#directory#user",
         "id": user.id,
-        "etag": etag(user),
+        "etag": tag(user),
         "primaryEmail": user.primary,
         "name": {
             "givenName": user.given_name,
@@ -231,7 +304,7 @@ fn to_json(user: &User) -> Value {
         value["suspensionReason"] = json!("ADMIN");
     }
     if let Some(deleted) = user.deleted_ms {
-        value["deletionTime"] = json!(wire::rfc3339_seconds(deleted));
+        value["deletionTime"] = json!(rfc3339_seconds(deleted));
     }
     value
 }

@@ -32,4 +32,5 @@ mod workspace;
 
 pub use admin::Error as AdminError;
 pub use quota::{ChargeTo, PriceList};
+pub use routes::{Served, operations};
 pub use server::{Error, Options, Server};

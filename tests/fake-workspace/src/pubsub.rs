@@ -404,20 +404,47 @@ fn delete_topic(context: &Context<'_>) -> Result<Reply, ApiError> {
 fn set_policy(context: &Context<'_>) -> Result<Reply, ApiError> {
     let name = resource(context, "topics")?;
     let body = body(context)?;
-    let bindings = body["policy"]["bindings"].as_array();
-    let gmail_publishes = bindings.into_iter().flatten().any(|binding| {
-        binding["role"] == "roles/pubsub.publisher"
-            && binding["members"]
-                .as_array()
-                .is_some_and(|members| members.contains(&json!(GMAIL)))
+    let bindings = bindings(&body["policy"])?;
+    let gmail_publishes = bindings.iter().any(|(role, members)| {
+        role == "roles/pubsub.publisher" && members.iter().any(|member| member == GMAIL)
     });
     let mut pubsub = context.workspace.pubsub();
     *pubsub
         .topics
         .get_mut(&name)
         .ok_or_else(|| not_found(&name))? = gmail_publishes;
-    let policy = json!({ "version": 1, "etag": "BwYAAAAAAAA=", "bindings": bindings });
+    let mut policy = json!({ "version": 1, "etag": "BwYAAAAAAAA=" });
+    // An empty list is left out.
+    if !bindings.is_empty() {
+        policy["bindings"] = bindings
+            .iter()
+            .map(|(role, members)| json!({ "role": role, "members": members }))
+            .collect();
+    }
     Ok(Reply::json(policy))
+}
+
+/// Roles and their members; conditions are not built.
+fn bindings(policy: &Value) -> Result<Vec<(String, Vec<String>)>, ApiError> {
+    let refused = |place: &str| {
+        ApiError::invalid_argument(format!("Invalid value at 'policy.bindings{place}'"))
+    };
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    let items = match &policy["bindings"] {
+        Value::Null => return Ok(Vec::new()),
+        value => value.as_array().ok_or_else(|| refused(""))?,
+    };
+    let read = |binding: &Value| {
+        let role = text(&binding["role"]).ok_or_else(|| refused(".role"))?;
+        let members = match &binding["members"] {
+            Value::Null => Some(Vec::new()),
+            members => members
+                .as_array()
+                .and_then(|members| members.iter().map(text).collect()),
+        };
+        Ok((role, members.ok_or_else(|| refused(".members"))?))
+    };
+    items.iter().map(read).collect()
 }
 
 fn create_subscription(context: &Context<'_>) -> Result<Reply, ApiError> {

@@ -9,7 +9,11 @@ use crate::workspace::{UserIndex, Workspace};
 use crate::{calendar, directory, drive, fields, gmail, oauth, pubsub};
 use serde_json::json;
 
-const DIRECTORY: &[&str] = &[
+const GET_USER: &[&str] = &[
+    "https://www.googleapis.com/auth/admin.directory.user.readonly",
+    "https://www.googleapis.com/auth/admin.directory.user",
+];
+const LIST_USERS: &[&str] = &[
     "https://www.googleapis.com/auth/admin.directory.user.readonly",
     "https://www.googleapis.com/auth/admin.directory.user",
     "https://www.googleapis.com/auth/cloud-platform",
@@ -66,6 +70,41 @@ pub(crate) const fn open(
     }
 }
 
+/// One way to call a method that the server has, for tests that walk all of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Served {
+    /// The id of the method in Google's discovery document; parts of the authorization server have names of ours.
+    pub name: &'static str,
+    /// The method of HTTP.
+    pub method: &'static str,
+    /// The path without its leading slash; segments in braces stand for anything.
+    pub path: &'static str,
+    /// The scopes of which a token needs one; empty where no token is wanted.
+    pub scopes: &'static [&'static str],
+}
+
+impl Served {
+    /// Whether a call with these decoded path segments is answered by this row.
+    pub fn fits(&self, method: &str, segments: &[String]) -> bool {
+        fits(self.path, segments) && method == self.method
+    }
+}
+
+/// All that the server answers, in the order in which it looks: the first row that fits a call wins.
+///
+/// Batches are no row: `POST /batch` takes other calls apart.
+pub fn operations() -> impl Iterator<Item = Served> {
+    TABLES.iter().copied().flatten().map(|operation| Served {
+        name: operation.name,
+        method: operation.method,
+        path: operation.path,
+        scopes: match operation.run {
+            Run::Open(_) => &[],
+            Run::Api(scopes, _) => scopes,
+        },
+    })
+}
+
 /// The tables of all APIs; the first row that fits a call wins.
 const TABLES: &[&[Operation]] = &[
     oauth::OPERATIONS,
@@ -81,14 +120,14 @@ const OPERATIONS: &[Operation] = &[
         "directory.users.list",
         "GET",
         "admin/directory/v1/users",
-        DIRECTORY,
+        LIST_USERS,
         directory::list,
     ),
     api(
         "directory.users.get",
         "GET",
         "admin/directory/v1/users/{userKey}",
-        DIRECTORY,
+        GET_USER,
         directory::get,
     ),
 ];
@@ -203,13 +242,6 @@ pub(crate) async fn answer(workspace: &Workspace, call: &Call) -> Reply {
     reply
 }
 
-/// The ids of all methods that are built; one with several places comes several times.
-#[cfg(test)]
-pub(crate) fn method_ids() -> impl Iterator<Item = &'static str> {
-    let operations = TABLES.iter().copied().flatten();
-    operations.map(|operation| operation.name)
-}
-
 fn find(call: &Call) -> Option<&'static Operation> {
     TABLES
         .iter()
@@ -238,23 +270,27 @@ fn authorize(
 
 impl Operation {
     fn fits(&self, call: &Call) -> bool {
-        let mut actual = call.segments.iter();
-        let fits = self.path.split('/').all(|wanted| {
-            actual.next().is_some_and(|actual| {
-                match wanted
-                    .strip_prefix('{')
-                    .and_then(|rest| rest.split_once('}'))
-                {
-                    // `{subscription}:pull` wants something before the colon.
-                    Some((_, verb)) => actual
-                        .strip_suffix(verb)
-                        .is_some_and(|value| !value.is_empty()),
-                    None => wanted == actual,
-                }
-            })
-        });
-        fits && actual.next().is_none() && call.method.as_str() == self.method
+        fits(self.path, &call.segments) && call.method.as_str() == self.method
     }
+}
+
+fn fits(pattern: &str, segments: &[String]) -> bool {
+    let mut actual = segments.iter();
+    let fits = pattern.split('/').all(|wanted| {
+        actual.next().is_some_and(|actual| {
+            match wanted
+                .strip_prefix('{')
+                .and_then(|rest| rest.split_once('}'))
+            {
+                // `{subscription}:pull` wants something before the colon.
+                Some((_, verb)) => actual
+                    .strip_suffix(verb)
+                    .is_some_and(|value| !value.is_empty()),
+                None => wanted == actual,
+            }
+        })
+    });
+    fits && actual.next().is_none()
 }
 
 fn segment<'a>(pattern: &str, call: &'a Call, name: &str) -> Option<&'a str> {

@@ -4,7 +4,7 @@
 
 use super::desk::{Desk, invalid, required};
 use super::draft::Options;
-use super::list::{Fill, positive};
+use super::list::{Fill, flag, positive};
 use super::schema;
 use super::store::Role;
 use super::when::time_zone;
@@ -17,20 +17,27 @@ use serde_json::Value;
 /// `GET /calendars/{calendarId}/events`.
 pub(super) fn list(context: &Context<'_>) -> Result<Reply, ApiError> {
     let mut desk = Desk::of_caller(context.workspace, context.caller)?;
-    let fill = if context.empty_page {
+    desk.list_events(
+        context.path("calendarId"),
+        &context.call.query,
+        fill(context),
+    )
+    .map(Reply::json)
+}
+
+fn fill(context: &Context<'_>) -> Fill {
+    if context.empty_page {
         Fill::Nothing
     } else {
         Fill::Items
-    };
-    desk.list_events(context.path("calendarId"), &context.call.query, fill)
-        .map(Reply::json)
+    }
 }
 
 /// `GET /calendars/{calendarId}/events/{eventId}/instances`.
 pub(super) fn instances(context: &Context<'_>) -> Result<Reply, ApiError> {
     let mut desk = Desk::of_caller(context.workspace, context.caller)?;
     let (calendar, event) = (context.path("calendarId"), context.path("eventId"));
-    desk.list_instances(calendar, event, &context.call.query)
+    desk.list_instances(calendar, event, &context.call.query, fill(context))
         .map(Reply::json)
 }
 
@@ -124,7 +131,9 @@ pub(super) fn relocate(context: &Context<'_>) -> Result<Reply, ApiError> {
     written_reply(&desk, &written, query)
 }
 
+/// Nobody gets mail, so what is asked for only has to be well-formed; `sendNotifications` is the deprecated way to ask.
 fn check_send_updates(query: &Query) -> Result<(), ApiError> {
+    flag(query, "sendNotifications")?;
     match query.first("sendUpdates") {
         None | Some("all" | "externalOnly" | "none") => Ok(()),
         Some(_) => Err(invalid("sendUpdates", "Invalid string value.")),

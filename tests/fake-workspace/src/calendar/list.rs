@@ -647,6 +647,7 @@ impl Desk<'_> {
         id: &str,
         event: &str,
         query: &Query,
+        fill: Fill,
     ) -> Result<Value, ApiError> {
         let (key, role) = self.open(id, Role::FreeBusyReader)?;
         let now = self.store.now();
@@ -686,7 +687,10 @@ impl Desk<'_> {
             found.retain(|candidate| candidate.key.ends_with(&format!("_{wanted}")));
         }
         let mut answer = self.collection(&key, role)?;
-        let (items, next) = cut(found, after, listing.page, &view);
+        let (items, next) = match fill {
+            Fill::Items => cut(found, after, listing.page, &view),
+            Fill::Nothing => (Vec::new(), Some(after.unwrap_or_default())),
+        };
         answer["items"] = items.into();
         if let Some(after) = next {
             let token = PageToken {

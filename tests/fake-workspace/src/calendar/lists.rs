@@ -35,14 +35,14 @@ pub(super) fn get(context: &Context<'_>) -> Result<Reply, ApiError> {
 /// `POST /users/me/calendarList`.
 pub(super) fn insert(context: &Context<'_>) -> Result<Reply, ApiError> {
     let mut desk = Desk::of_caller(context.workspace, context.caller)?;
-    let input = schema::read(&context.call.body, schema::ENTRY)?;
+    let input = entry_input(context)?;
     desk.subscribe(&input).map(Reply::json)
 }
 
 /// `PATCH` and `PUT /users/me/calendarList/{calendarId}`.
 pub(super) fn change(context: &Context<'_>) -> Result<Reply, ApiError> {
     let mut desk = Desk::of_caller(context.workspace, context.caller)?;
-    let input = schema::read(&context.call.body, schema::ENTRY)?;
+    let input = entry_input(context)?;
     let (key, role) = desk.open(context.path("calendarId"), Role::FreeBusyReader)?;
     let mut entry = desk.entry(&key)?;
     if context.call.method == http::Method::PUT {
@@ -59,6 +59,16 @@ pub(super) fn delete(context: &Context<'_>) -> Result<Reply, ApiError> {
     let mut desk = Desk::of_caller(context.workspace, context.caller)?;
     desk.unsubscribe(context.path("calendarId"))?;
     Ok(Reply::no_content())
+}
+
+/// The members that a client may set; exact colours only with the parameter that says so.
+fn entry_input(context: &Context<'_>) -> Result<Map<String, Value>, ApiError> {
+    let mut input = schema::read(&context.call.body, schema::ENTRY)?;
+    if flag(&context.call.query, "colorRgbFormat")? != Some(true) {
+        input.remove("backgroundColor");
+        input.remove("foregroundColor");
+    }
+    Ok(input)
 }
 
 fn apply(entry: &mut Entry, input: &Map<String, Value>) {
@@ -130,7 +140,7 @@ impl Desk<'_> {
 
     pub(super) fn render_entry(&self, key: &Key, role: Role, entry: &Entry) -> Value {
         let id = self.id_of(key);
-        let tag = format!("\"{}\"", entry.updated.unsigned_abs() * 2000 + entry.change);
+        let tag = wire::etag(entry.updated.unsigned_abs() * 2000 + entry.change);
         if entry.deleted {
             return json!({ "kind": "calendar#calendarListEntry", "etag": tag, "id": id, "deleted": true });
         }

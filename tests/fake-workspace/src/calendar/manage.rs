@@ -78,22 +78,24 @@ pub(super) fn acl_list(context: &Context<'_>) -> Result<Reply, ApiError> {
         .filter(|(_, rule)| since.is_none_or(|since| rule.change > since))
         .filter(|(_, rule)| deleted_too || rule.role > Role::None)
         .collect();
+    let page = if context.empty_page { 0 } else { page };
     let shown = &rules[..page.min(rules.len())];
     let mut answer = json!({
         "kind": "calendar#acl",
         "etag": wire::etag(format_args!("a{anchor}")),
         "items": shown.iter().map(|(id, rule)| render_rule(id, rule.role, rule.change)).collect::<Value>(),
     });
-    match shown.last().filter(|_| rules.len() > shown.len()) {
-        Some((id, _)) => {
+    let last = shown.last().map(|(id, _)| (*id).clone());
+    match last.filter(|_| rules.len() > shown.len()) {
+        last if last.is_some() || context.empty_page => {
             let token = PageToken {
                 binding: bound,
                 anchor,
-                after: (*id).clone(),
+                after: last.unwrap_or(after),
             };
             answer["nextPageToken"] = json!(token.write());
         }
-        None => {
+        _ => {
             let token = PageToken {
                 binding: own,
                 anchor,

@@ -33,7 +33,8 @@ const CALENDARS: &str = "https://www.googleapis.com/auth/calendar.calendars";
 const CALENDARS_READONLY: &str = "https://www.googleapis.com/auth/calendar.calendars.readonly";
 const ACLS: &str = "https://www.googleapis.com/auth/calendar.acls";
 const ACLS_READONLY: &str = "https://www.googleapis.com/auth/calendar.acls.readonly";
-const SETTINGS: &str = "https://www.googleapis.com/auth/calendar.settings.readonly";
+const SETTINGS: &str = "https://www.googleapis.com/auth/calendar.settings";
+const SETTINGS_READONLY: &str = "https://www.googleapis.com/auth/calendar.settings.readonly";
 
 const READ_EVENTS: &[&str] = &[ALL, READONLY, EVENTS, EVENTS_READONLY];
 const WRITE_EVENTS: &[&str] = &[ALL, EVENTS];
@@ -45,7 +46,7 @@ const LIST_ACL: &[&str] = &[ALL, ACLS, ACLS_READONLY];
 const GET_ACL: &[&str] = &[ALL, READONLY, ACLS, ACLS_READONLY];
 const WRITE_ACL: &[&str] = &[ALL, ACLS];
 const READ_COLORS: &[&str] = &[ALL, READONLY, LIST, LIST_READONLY];
-const READ_SETTINGS: &[&str] = &[ALL, READONLY, SETTINGS];
+const READ_SETTINGS: &[&str] = &[ALL, READONLY, SETTINGS, SETTINGS_READONLY];
 
 /// All methods that are built.
 #[rustfmt::skip]

@@ -47,7 +47,10 @@ const REMINDER: Kind = Kind::Object(&[
     ("method", Kind::OneOf(&["email", "popup"])),
     ("minutes", Kind::Whole),
 ]);
-const SOLUTION_KEY: Kind = Kind::Object(&[("type", Kind::Text)]);
+const SOLUTION_KEY: Kind = Kind::Object(&[(
+    "type",
+    Kind::OneOf(&["eventHangout", "eventNamedHangout", "hangoutsMeet", "addOn"]),
+)]);
 const ENTRY_POINT: Kind = Kind::Object(&[
     (
         "entryPointType",
@@ -189,7 +192,13 @@ pub(crate) const EVENT: Members = &[
             ),
         ]),
     ),
-    ("birthdayProperties", Kind::Object(&[("type", Kind::Text)])),
+    (
+        "birthdayProperties",
+        Kind::Object(&[(
+            "type",
+            Kind::OneOf(&["anniversary", "birthday", "custom", "other", "self"]),
+        )]),
+    ),
 ];
 
 /// Members of a calendar list entry that a client may send.
@@ -207,8 +216,17 @@ pub(crate) const ENTRY: Members = &[
         Kind::Object(&[(
             "notifications",
             Kind::List(&Kind::Object(&[
-                ("type", Kind::Text),
-                ("method", Kind::Text),
+                (
+                    "type",
+                    Kind::OneOf(&[
+                        "eventCreation",
+                        "eventChange",
+                        "eventCancellation",
+                        "eventResponse",
+                        "agenda",
+                    ]),
+                ),
+                ("method", Kind::OneOf(&["email"])),
             ])),
         )]),
     ),
@@ -295,13 +313,26 @@ fn clean_value(value: &Value, kind: &Kind, place: &str) -> Result<Value, ApiErro
             .iter()
             .map(|item| match item {
                 Value::Null => Err(refused()),
-                item => clean_value(item, inner, place),
+                item => clean_value(item, inner, place).map(without_nulls),
             })
             .collect(),
         (Kind::Object(members), Value::Object(object)) => {
             Ok(Value::Object(clean_object(object, members, place)?))
         }
         _ => Err(refused()),
+    }
+}
+
+/// Lists are replaced whole, so in their items null has nothing to remove and means that a member is not there.
+fn without_nulls(value: Value) -> Value {
+    match value {
+        Value::Object(members) => members
+            .into_iter()
+            .filter(|(_, member)| !member.is_null())
+            .map(|(name, member)| (name, without_nulls(member)))
+            .collect::<Map<_, _>>()
+            .into(),
+        other => other,
     }
 }
 

@@ -1,7 +1,9 @@
 //! `colors` and `settings`: fixed answers that official clients ask for. Nobody can change them.
 
 use super::desk::{Desk, invalid, not_found};
+use super::list::positive;
 use super::store::Key;
+use super::token::{PageToken, binding};
 use crate::call::Reply;
 use crate::error::ApiError;
 use crate::routes::Context;
@@ -12,6 +14,8 @@ const PALETTE: [&str; 11] = [
     "#a4bdfc", "#7ae7bf", "#dbadff", "#ff887c", "#fbd75b", "#ffb878", "#46d6db", "#e1e1e1",
     "#5484ed", "#51b749", "#dc2127",
 ];
+
+const SYNC_TOKEN: &str = "settings";
 
 /// `GET /colors`.
 pub(super) fn colors(_context: &Context<'_>) -> Result<Reply, ApiError> {
@@ -59,25 +63,45 @@ fn render((id, value): &(&'static str, String)) -> Value {
     json!({ "kind": "calendar#setting", "etag": wire::etag(format_args!("{id}-{value}")), "id": id, "value": value })
 }
 
-/// `GET /users/me/settings`: always one page.
+/// `GET /users/me/settings`, in the order of their ids.
 pub(super) fn list(context: &Context<'_>) -> Result<Reply, ApiError> {
     let query = &context.call.query;
-    if query.first("pageToken").is_some() {
-        return Err(invalid("pageToken", "Invalid page token value."));
-    }
-    let settings = all(context)?;
-    // Nothing ever changes, so one token is good for all time and all users.
-    let items: Vec<Value> = match query.first("syncToken") {
-        None => settings.iter().map(render).collect(),
-        Some("settings") => Vec::new(),
+    let size = positive(query, "maxResults")?.unwrap_or(100).min(250);
+    // Nothing ever changes, so one sync token is good for all time and all users.
+    let nothing_new = match query.first("syncToken") {
+        None => false,
+        Some(SYNC_TOKEN) => true,
         Some(_) => return Err(invalid("syncToken", "Invalid sync token value.")),
     };
-    Ok(Reply::json(json!({
+    let own = binding(&("settings", nothing_new));
+    let after = match query.first("pageToken") {
+        None => String::new(),
+        Some(text) => PageToken::parse(text, own)?.after,
+    };
+    let settings = all(context)?;
+    let mut rest = settings
+        .iter()
+        .filter(|(id, _)| !nothing_new && *id > after.as_str());
+    let size = if context.empty_page { 0 } else { size };
+    let shown: Vec<_> = rest.by_ref().take(size).collect();
+    let mut answer = json!({
         "kind": "calendar#settings",
         "etag": wire::etag("settings"),
-        "items": items,
-        "nextSyncToken": "settings",
-    })))
+        "items": shown.iter().copied().map(render).collect::<Value>(),
+    });
+    if context.empty_page || rest.next().is_some() {
+        let token = PageToken {
+            binding: own,
+            anchor: 0,
+            after: shown
+                .last()
+                .map_or(after.clone(), |(id, _)| (*id).to_owned()),
+        };
+        answer["nextPageToken"] = json!(token.write());
+    } else {
+        answer["nextSyncToken"] = json!(SYNC_TOKEN);
+    }
+    Ok(Reply::json(answer))
 }
 
 /// `GET /users/me/settings/{setting}`.

@@ -42,7 +42,7 @@ pub(super) fn list(context: &Context<'_>) -> Result<Reply, ApiError> {
             })
         })
         .collect();
-    let (shown, next) = page(found, offset(query)?, size);
+    let (shown, next) = page(found, offset(query)?, size, context);
     let mut answer = json!({ "kind": "drive#driveList", "drives": shown });
     if let Some(next) = next {
         answer["nextPageToken"] = json!(next);

@@ -145,10 +145,16 @@ fn offset(query: &Query) -> Result<usize, ApiError> {
         .ok_or_else(|| errors::invalid("pageToken"))
 }
 
-/// One page of a short list, and the token of the next.
-fn page(items: Vec<Value>, at: usize, size: usize) -> (Vec<Value>, Option<String>) {
+/// One page of a short list, and the token of the next; for a fault nothing, and the token of this one.
+fn page(
+    items: Vec<Value>,
+    at: usize,
+    size: usize,
+    context: &Context<'_>,
+) -> (Vec<Value>, Option<String>) {
+    let size = if context.empty_page { 0 } else { size };
     let end = at.saturating_add(size);
-    let next = (end < items.len()).then(|| to_token(&json!({ "at": end })));
+    let next = (end < items.len() || context.empty_page).then(|| to_token(&json!({ "at": end })));
     (items.into_iter().skip(at).take(size).collect(), next)
 }
 

@@ -267,7 +267,7 @@ pub(super) fn list(context: &Context<'_>) -> Result<Reply, ApiError> {
         .iter()
         .map(|effective| view::permission(context.workspace, &seen, effective))
         .collect();
-    let (shown, next) = page(all, offset(query)?, size);
+    let (shown, next) = page(all, offset(query)?, size, context);
     let mut answer = json!({ "kind": "drive#permissionList", "permissions": shown });
     if let Some(next) = next {
         answer["nextPageToken"] = json!(next);

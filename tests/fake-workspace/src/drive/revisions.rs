@@ -47,7 +47,7 @@ pub(super) fn list(context: &Context<'_>) -> Result<Reply, ApiError> {
         .iter()
         .map(|one| revision(context, &caller, &seen, one))
         .collect();
-    let (shown, next) = page(all, offset(query)?, size);
+    let (shown, next) = page(all, offset(query)?, size, context);
     let mut answer = json!({ "kind": "drive#revisionList", "revisions": shown });
     if let Some(next) = next {
         answer["nextPageToken"] = json!(next);

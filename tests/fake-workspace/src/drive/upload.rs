@@ -45,8 +45,11 @@ pub(crate) struct Session {
 pub(super) fn parse(call: &Call) -> Result<Upload, ApiError> {
     let content_type = call.header("content-type").unwrap_or_default();
     let is_upload = call.segments.first().is_some_and(|first| first != "drive");
+    // The place of metadata takes metadata only, whatever the parameter says.
+    if !is_upload {
+        return Ok(Upload::Whole(object(&call.body)?, None));
+    }
     match call.query.first("uploadType") {
-        None if !is_upload => Ok(Upload::Whole(object(&call.body)?, None)),
         Some("media") => Ok(Upload::Whole(
             json!({}),
             Some(Media {

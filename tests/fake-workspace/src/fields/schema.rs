@@ -1,89 +1,83 @@
 //! Which members the answers of the methods have, so that a mask which asks for others is refused.
-//! The names themselves are in `answers.txt`.
+//! The names are those of Google's discovery documents, which lie with the tests and are read at the first mask.
 
 use super::Mask;
-use std::collections::HashMap;
+use serde_json::Value;
 use std::sync::LazyLock;
 
-/// A type that takes any names.
-const FREE: &str = "*";
-
-/// The members of a type, each with its own type if it is an object.
-type Members = HashMap<&'static str, Option<&'static str>>;
-
-#[derive(Debug, Default)]
-struct Schema {
-    answers: HashMap<&'static str, &'static str>,
-    types: HashMap<&'static str, Members>,
+macro_rules! document {
+    ($file:literal) => {
+        include_str!(concat!("../../tests/api/discovery/documents/", $file))
+    };
 }
 
-static SCHEMA: LazyLock<Schema> = LazyLock::new(|| Schema::read(include_str!("answers.txt")));
+static DOCUMENTS: LazyLock<Vec<Value>> = LazyLock::new(|| {
+    [
+        document!("gmail.v1.json"),
+        document!("calendar.v3.json"),
+        document!("drive.v3.json"),
+        document!("admin.directory_v1.json"),
+        document!("pubsub.v1.json"),
+        document!("iamcredentials.v1.json"),
+    ]
+    .iter()
+    .map(|text| serde_json::from_str(text).expect("the documents are JSON"))
+    .collect()
+});
 
-impl Schema {
-    fn read(text: &'static str) -> Self {
-        let mut schema = Self::default();
-        for line in text.lines().filter(|line| !line.starts_with('#')) {
-            if let Some((method, answer)) = line.split_once(" -> ") {
-                schema.answers.insert(method, answer);
-            } else if let Some((name, members)) = line.split_once(" =") {
-                let members = members.split_whitespace().map(|member| {
-                    member
-                        .split_once(':')
-                        .map_or((member, None), |(name, kind)| (name, Some(kind)))
-                });
-                schema.types.insert(name, members.collect());
-            }
-        }
-        schema
-    }
-
-    /// The first name in `mask` that a type does not have; `None` for a type is that of a text or a number.
-    fn unknown<'a>(&self, mask: &'a Mask, kind: Option<&str>) -> Option<&'a str> {
-        if kind == Some(FREE) {
-            return None;
-        }
-        let members = kind.and_then(|kind| self.types.get(kind));
-        mask.members.iter().find_map(|(name, inner)| {
-            if name == "*" {
-                // What stands behind a wildcard has to fit one of the members.
-                let mut kinds = members.into_iter().flat_map(HashMap::values);
-                let fits = kinds.any(|kind| self.unknown(inner, *kind).is_none());
-                return if fits {
-                    None
-                } else {
-                    self.unknown(inner, None)
-                };
-            }
-            match members.and_then(|members| members.get(name.as_str())) {
-                None => Some(name.as_str()),
-                Some(kind) => self.unknown(inner, *kind),
-            }
-        })
-    }
-}
-
-/// The first name in `mask` that the answer of `method` does not have. Of methods that are not listed all is taken.
+/// The first name in `mask` that the answer of `method` does not have. Of methods without a document all is taken.
 pub(super) fn unknown<'a>(mask: &'a Mask, method: &str) -> Option<&'a str> {
-    let answer = SCHEMA.answers.get(method)?;
-    SCHEMA.unknown(mask, Some(answer))
+    let (document, answer) = DOCUMENTS.iter().find_map(|document| {
+        let answer = document["methods"].get(method)?.get("response")?;
+        Some((document, answer))
+    })?;
+    find(&document["schemas"], mask, answer)
+}
+
+/// The first name in `mask` that a schema does not have; lists have what their items have.
+fn find<'a>(schemas: &Value, mask: &'a Mask, schema: &Value) -> Option<&'a str> {
+    let mut schema = schema;
+    while let Some(items) = schema.get("items") {
+        schema = items;
+    }
+    if let Some(name) = schema["$ref"].as_str() {
+        return find(schemas, mask, &schemas[name]);
+    }
+    if is_free(schema) {
+        return None;
+    }
+    let members = schema["properties"].as_object();
+    mask.members.iter().find_map(|(name, inner)| {
+        if name == "*" {
+            // What stands behind a wildcard has to fit one of the members.
+            let mut kinds = members.into_iter().flat_map(|members| members.values());
+            let fits = kinds.any(|kind| find(schemas, inner, kind).is_none());
+            return if fits {
+                None
+            } else {
+                find(schemas, inner, &Value::Null)
+            };
+        }
+        match members.and_then(|members| members.get(name.as_str())) {
+            None => Some(name.as_str()),
+            Some(kind) => find(schemas, inner, kind),
+        }
+    })
+}
+
+/// Whether any members may be asked for: of maps, of values of any type, of objects that are not described.
+fn is_free(schema: &Value) -> bool {
+    let is_described = schema["properties"]
+        .as_object()
+        .is_some_and(|members| !members.is_empty());
+    schema.get("additionalProperties").is_some()
+        || schema["type"] == "any"
+        || (schema["type"] == "object" && !is_described)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_type_that_is_named_is_there() {
-        let named = SCHEMA
-            .types
-            .values()
-            .flat_map(|members| members.values().copied().flatten())
-            .chain(SCHEMA.answers.values().copied());
-        for name in named {
-            assert!(name == FREE || SCHEMA.types.contains_key(name), "{name}");
-        }
-        assert!(SCHEMA.answers.len() > 80);
-    }
 
     #[test]
     fn names_are_looked_up_in_the_type_at_their_place() {

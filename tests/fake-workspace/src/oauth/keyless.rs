@@ -14,17 +14,14 @@ use serde_json::{Value, json};
 
 const CLOUD_PLATFORM: &str = "https://www.googleapis.com/auth/cloud-platform";
 /// What opens `signJwt`.
-pub(super) const SCOPES: &[&str] = &[CLOUD_PLATFORM, "https://www.googleapis.com/auth/iam"];
+pub(super) const SCOPES: &[&str] = &[CLOUD_PLATFORM];
 /// Longest life of what is signed; the token endpoint takes an hour only.
 const MAX_LIFE_SECS: i64 = 12 * 3600;
 
 /// `POST /v1/projects/-/serviceAccounts/{email}:signJwt`.
 pub(super) fn sign_jwt(context: &Context<'_>) -> Result<Reply, ApiError> {
     let workspace = context.workspace;
-    let name = context
-        .path("name")
-        .strip_suffix(":signJwt")
-        .ok_or_else(ApiError::not_found)?;
+    let name = context.path("name");
     let body: Value = serde_json::from_slice(&context.call.body)
         .map_err(|_| ApiError::invalid_argument("Invalid JSON payload received."))?;
     if context.path("project") != "-" {

@@ -88,7 +88,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     api(
         "iamcredentials.projects.serviceAccounts.signJwt",
         "POST",
-        "v1/projects/{project}/serviceAccounts/{name}",
+        "v1/projects/{project}/serviceAccounts/{name}:signJwt",
         keyless::SCOPES,
         keyless::sign_jwt,
     ),

@@ -4,15 +4,16 @@
 
 use crate::client::{Answer, FULL, Fake, READONLY, text};
 use bytes::Bytes;
-use http::Request;
+use http::{HeaderMap, HeaderName, HeaderValue, Request};
 use http_body_util::Full;
 use serde_json::{Value, json};
 
 /// One part of an answer.
 #[derive(Debug)]
-struct Part {
+pub(crate) struct Part {
     content_id: String,
     status: u16,
+    headers: HeaderMap,
     body: String,
 }
 
@@ -20,10 +21,19 @@ impl Part {
     fn json(&self) -> Value {
         serde_json::from_str(&self.body).expect("the body is JSON")
     }
+
+    /// The same as if it had come by itself.
+    pub(crate) fn into_answer(self) -> Answer {
+        Answer {
+            status: self.status,
+            headers: self.headers,
+            text: self.body,
+        }
+    }
 }
 
 /// Takes an answer apart by its own boundary, strictly with CRLF.
-fn parts(answer: &Answer) -> Vec<Part> {
+pub(crate) fn parts(answer: &Answer) -> Vec<Part> {
     assert_eq!(answer.status, 200, "{}", answer.text);
     let kind = answer.headers["content-type"].to_str().unwrap();
     let boundary = kind.strip_prefix("multipart/mixed; boundary=").unwrap();
@@ -42,7 +52,15 @@ fn parts(answer: &Answer) -> Vec<Part> {
         let id = outer
             .lines()
             .find_map(|line| line.strip_prefix("Content-ID: "));
+        let headers = head.lines().skip(1).map(|line| {
+            let (name, value) = line.split_once(": ").unwrap();
+            (
+                name.parse::<HeaderName>().unwrap(),
+                value.parse::<HeaderValue>().unwrap(),
+            )
+        });
         found.push(Part {
+            headers: headers.collect(),
             content_id: id.unwrap_or_default().to_owned(),
             status,
             body: body.strip_suffix("\r\n").unwrap().to_owned(),

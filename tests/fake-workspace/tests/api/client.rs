@@ -1,5 +1,7 @@
 //! A small client for the tests: signs assertions, fetches tokens, sends requests. No retries, no caching.
+//! It holds every answer against Google's discovery documents, unless the test has asked for a spoiled one.
 
+use crate::discovery::{Seen, Sent};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE, URL_SAFE_NO_PAD};
 use bytes::Bytes;
@@ -15,6 +17,7 @@ use rsa::pkcs8::DecodePrivateKey;
 use rsa::sha2::Sha256;
 use rsa::signature::{SignatureEncoding, Signer};
 use serde_json::{Value, json};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 use tempfile::TempDir;
 
@@ -48,6 +51,12 @@ impl Answer {
 pub(crate) struct Fake {
     pub(crate) server: Server,
     pub(crate) key_file: Value,
+    /// What has been answered; all of it right.
+    pub(crate) seen: Seen,
+    /// Whether the client asks again until an answer is good; for tests of faults that pass.
+    is_stubborn: AtomicBool,
+    /// Whether answers may be wrong because the test wants it.
+    is_spoiled: AtomicBool,
     key: SigningKey<Sha256>,
     http: Client<HttpConnector, Full<Bytes>>,
     _dir: TempDir,
@@ -72,6 +81,9 @@ impl Fake {
         Self {
             server,
             key_file,
+            seen: Seen::default(),
+            is_stubborn: AtomicBool::new(false),
+            is_spoiled: AtomicBool::new(false),
             key: SigningKey::new(private),
             http: Client::builder(TokioExecutor::new()).build_http(),
             _dir: dir,
@@ -164,15 +176,75 @@ impl Fake {
         &self,
         request: Request<Full<Bytes>>,
     ) -> Result<Answer, Box<dyn std::error::Error>> {
+        if !self.is_stubborn.load(Ordering::Relaxed) {
+            return self.request_once(request).await;
+        }
+        for _ in 0..100 {
+            match self.request_once(request.clone()).await {
+                Ok(answer) if answer.status != 429 && answer.status < 500 => return Ok(answer),
+                Ok(_) | Err(_) => {}
+            }
+        }
+        Err("no good answer in a hundred times".into())
+    }
+
+    async fn request_once(
+        &self,
+        request: Request<Full<Bytes>>,
+    ) -> Result<Answer, Box<dyn std::error::Error>> {
+        let sent = Sent::of(&request).await;
         let response = self.http.request(request).await?;
         let status = response.status().as_u16();
         let headers = response.headers().clone();
         let body = response.into_body().collect().await?.to_bytes();
-        Ok(Answer {
+        let answer = Answer {
             status,
+            text: if is_text(&headers) {
+                String::from_utf8(body.to_vec())?
+            } else {
+                String::from_utf8_lossy(&body).into_owned()
+            },
             headers,
-            text: String::from_utf8(body.to_vec())?,
-        })
+        };
+        let is_retried = self.is_stubborn.load(Ordering::Relaxed) && answer.status >= 429;
+        if !self.is_spoiled.load(Ordering::Relaxed) && !is_retried {
+            self.seen.check(&sent, &answer);
+        }
+        Ok(answer)
+    }
+
+    /// From now on these methods fail in all ways that pass, each with a probability, and the client asks again.
+    /// What comes in the end is checked as ever. Only for methods that change nothing.
+    pub(crate) fn trouble(&self, methods: &[&str], seed: u64) {
+        self.is_stubborn.store(true, Ordering::Relaxed);
+        for method in methods {
+            for (at, fault) in [
+                json!({ "body": "empty_page", "probability": 0.2 }),
+                json!({ "status": 503, "probability": 0.08 }),
+                json!({ "status": 429, "reason": "rateLimitExceeded", "probability": 0.08 }),
+                json!({ "status": 500, "body": "html", "probability": 0.05 }),
+                json!({ "status": 502, "body": "empty", "probability": 0.05 }),
+                json!({ "body": "cut", "probability": 0.08 }),
+                json!({ "body": "reset", "probability": 0.05 }),
+                json!({ "latency_ms": 1, "probability": 0.05 }),
+            ]
+            .iter_mut()
+            .enumerate()
+            {
+                fault["method"] = json!(method);
+                fault["seed"] = json!(seed * 100 + at as u64);
+                self.server
+                    .admin("fault.on", fault)
+                    .expect("the fault is well-formed");
+            }
+        }
+    }
+
+    /// How many calls have been hit by faults.
+    pub(crate) fn n_hits(&self) -> u64 {
+        self.admin("stats", json!({}))["faults"]
+            .as_u64()
+            .expect("a number")
     }
 
     pub(crate) async fn mailbox(&self, number: usize) -> Mailbox<'_> {
@@ -185,8 +257,11 @@ impl Fake {
         }
     }
 
-    /// Runs an admin operation that has to work.
+    /// Runs an admin operation that has to work. Faults of bodies end the check of answers.
     pub(crate) fn admin(&self, operation: &str, input: Value) -> Value {
+        if operation == "fault.on" && input["body"].is_string() && input["body"] != "empty_page" {
+            self.is_spoiled.store(true, Ordering::Relaxed);
+        }
         self.server
             .admin(operation, &input)
             .expect("the admin operation works")
@@ -260,6 +335,13 @@ impl Mailbox<'_> {
         self.fake
             .admin("truth", json!({ "user": self.address, "all": all }))
     }
+}
+
+/// Whether a body has to be UTF-8; files may be anything.
+fn is_text(headers: &HeaderMap) -> bool {
+    headers
+        .get("content-type")
+        .is_some_and(|kind| kind.as_bytes().ends_with(b"charset=UTF-8"))
 }
 
 /// Decodes base64url as a client has to: with or without padding.

@@ -185,6 +185,25 @@ impl Actor<'_> {
 #[tokio::test]
 async fn history_alone_equals_a_fresh_listing_after_each_round() {
     let fake = Fake::with(|options| options.messages = 240).await;
+    keep_up(&fake).await;
+}
+
+#[tokio::test]
+async fn history_is_as_true_when_every_page_may_fail() {
+    for seed in [1, 2] {
+        let fake = Fake::with(|options| options.messages = 120).await;
+        let methods = [
+            "gmail.users.history.list",
+            "gmail.users.messages.list",
+            "gmail.users.messages.get",
+        ];
+        fake.trouble(&methods, seed);
+        keep_up(&fake).await;
+        assert!(fake.n_hits() > 500, "{} faults", fake.n_hits());
+    }
+}
+
+async fn keep_up(fake: &Fake) {
     let mailbox = fake.mailbox(0).await;
     let mut actor = Actor {
         mailbox: &mailbox,

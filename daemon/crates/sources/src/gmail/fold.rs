@@ -84,14 +84,22 @@ pub(crate) enum Step {
 ///
 /// A delta counts only if it is newer than the row, so that repeated history and history that a
 /// fetch already contained change nothing.
+///
+/// Where a resync is past its listing, `seen_by` is its generation: the labels of a row that the
+/// listing did not show are those of before the gap in the history, and nothing may be folded
+/// over them. Such a message, back from the trash as a rule, is read.
 pub(crate) fn fold(
     events: &[Event],
     rows: &HashMap<ItemId, IndexRow>,
     scope: &Scope,
+    seen_by: Option<u64>,
 ) -> BTreeMap<ItemId, Step> {
     let mut steps: BTreeMap<ItemId, Step> = BTreeMap::new();
     for event in events {
         match rows.get(&event.item) {
+            Some(row) if seen_by.is_some_and(|generation| row.generation < generation) => {
+                fold_unsure(event, row, &mut steps);
+            }
             Some(row) => fold_known(event, row, &mut steps),
             None => fold_unknown(event, scope, &mut steps),
         }
@@ -130,6 +138,20 @@ fn fold_known(event: &Event, row: &IndexRow, steps: &mut BTreeMap<ItemId, Step>)
         },
     };
     steps.insert(event.item.clone(), step);
+}
+
+fn fold_unsure(event: &Event, row: &IndexRow, steps: &mut BTreeMap<ItemId, Step>) {
+    if event.order <= row.order {
+        return;
+    }
+    let step = match &event.what {
+        What::Added(_) => return,
+        What::Deleted => Step::Remove { order: event.order },
+        What::LabelsAdded(_) | What::LabelsRemoved(_) => Step::Fetch,
+    };
+    if !matches!(steps.get(&event.item), Some(Step::Remove { .. })) {
+        steps.insert(event.item.clone(), step);
+    }
 }
 
 fn fold_unknown(event: &Event, scope: &Scope, steps: &mut BTreeMap<ItemId, Step>) {
@@ -199,7 +221,28 @@ mod tests {
             .map(|(order, labels)| row("m", order, labels))
             .into_iter()
             .collect();
-        fold(events, &rows, &Scope::new(false)).remove(&ItemId::new("m"))
+        fold(events, &rows, &Scope::new(false), None).remove(&ItemId::new("m"))
+    }
+
+    /// The message was trashed and marked unread in a gap of the history, so a resync did not list
+    /// it; then it comes back, after the labels were compared.
+    #[test]
+    fn a_change_of_what_a_resync_did_not_see_is_read_not_folded() {
+        let rows = HashMap::from([row("m", 4, &["INBOX"])]);
+        let fold_with = |seen_by, events: &[Event]| {
+            fold(events, &rows, &Scope::new(false), seen_by).remove(&ItemId::new("m"))
+        };
+        let back = [event(9, What::LabelsRemoved(set(&["TRASH"])))];
+        assert_eq!(fold_with(Some(2), &back), Some(Step::Fetch));
+        let labels = set(&["INBOX"]);
+        let folded = Some(Step::Relabel { order: 9, labels });
+        assert_eq!(fold_with(Some(1), &back), folded, "the listing showed it");
+        assert_eq!(fold_with(None, &back), folded, "there was no gap");
+        let [back] = back;
+        let gone = [back, event(10, What::Deleted)];
+        assert_eq!(fold_with(Some(2), &gone), Some(Step::Remove { order: 10 }));
+        let old = [event(4, What::LabelsAdded(set(&["STARRED"])))];
+        assert_eq!(fold_with(Some(2), &old), None);
     }
 
     #[test]
@@ -344,7 +387,7 @@ mod tests {
                 pages.push(&events[repeat % events.len()..]);
             }
             for page in pages {
-                for (item, step) in fold(page, &known, &scope) {
+                for (item, step) in fold(page, &known, &scope, None) {
                     match step {
                         Step::Fetch => fetch(events.len(), &mut known),
                         Step::Remove { .. } | Step::Leave { .. } => { known.remove(&item); }

@@ -6,7 +6,7 @@ use super::fold::{Event, Step, What, fold};
 use super::{Error, MailFeed, Mailbox, label_names};
 use nuncio_google::HistoryPage;
 use nuncio_model::{
-    Append, Cursor, DeleteCause, Failure, IndexRow, ItemId, LabelSet, Next, Op, Origin,
+    Append, Cursor, DeleteCause, Failure, IndexRow, ItemId, LabelSet, Next, Op, Origin, WalkPhase,
 };
 use std::collections::HashMap;
 
@@ -109,7 +109,13 @@ impl MailFeed {
             .flatten()
             .map(|row| (row.item.clone(), row))
             .collect();
-        let steps = fold(events, &rows, &mailbox.scribe.scope);
+        let seen_by = mailbox
+            .feed
+            .walk
+            .as_ref()
+            .filter(|walk| walk.origin != Origin::Backfill && walk.phase != WalkPhase::List)
+            .map(|walk| walk.generation);
+        let steps = fold(events, &rows, &mailbox.scribe.scope, seen_by);
 
         if steps.values().any(
             |step| matches!(step, Step::Relabel { labels, .. } if labels.has_unknown(&mailbox.scribe.label_names)),

@@ -101,8 +101,22 @@ fn assert_same(kept: &State, fresh: &State, place: &str) {
 #[tokio::test]
 async fn sync_tokens_alone_lead_to_the_truth() {
     let fake = Fake::with(|options| options.events = 45).await;
-    let own = Calendar::of(&fake, 0).await;
-    let other = Calendar::of(&fake, 1).await;
+    keep_up(&fake, 16).await;
+}
+
+#[tokio::test]
+async fn sync_tokens_are_as_true_when_every_page_may_fail() {
+    for seed in [1, 2] {
+        let fake = Fake::with(|options| options.events = 45).await;
+        fake.trouble(&["calendar.events.list"], seed);
+        keep_up(&fake, 14).await;
+        assert!(fake.n_hits() > 200, "{} faults", fake.n_hits());
+    }
+}
+
+async fn keep_up(fake: &Fake, n_rounds: usize) {
+    let own = Calendar::of(fake, 0).await;
+    let other = Calendar::of(fake, 1).await;
     let path = "calendars/primary/events?";
     let modes = [
         ("showDeleted=true", ""),
@@ -121,7 +135,7 @@ async fn sync_tokens_alone_lead_to_the_truth() {
         followers.push((start, bounds));
     }
     let mut n_changes = 0;
-    for seed in 0..16_usize {
+    for seed in 0..n_rounds {
         let rounds = 1 + 2 * seed;
         own.admin("calendar.churn", json!({ "seed": seed, "rounds": rounds }));
         other.admin(
@@ -143,15 +157,15 @@ async fn sync_tokens_alone_lead_to_the_truth() {
         let truth = own.admin("truth", json!({ "source": "calendar" }));
         let primary = truth["calendars"]
             .as_array()
-            .unwrap()
+            .expect("calendars")
             .iter()
             .find(|calendar| calendar["primary"] == true)
-            .unwrap();
+            .expect("a primary one");
         let events = primary["events"]
             .as_array()
-            .unwrap()
+            .expect("events")
             .iter()
-            .chain(primary["cancelled"].as_array().unwrap());
+            .chain(primary["cancelled"].as_array().expect("holes"));
         let truth: State = events
             .map(|event| (text(&event["id"]), event.clone()))
             .collect();

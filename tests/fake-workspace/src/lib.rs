@@ -18,6 +18,7 @@ mod generate;
 mod gmail;
 mod gzip;
 mod keys;
+mod multipart;
 mod oauth;
 mod pubsub;
 mod quota;
@@ -27,6 +28,7 @@ mod server;
 mod stats;
 mod store;
 mod users;
+mod wire;
 mod workspace;
 
 pub use admin::Error as AdminError;

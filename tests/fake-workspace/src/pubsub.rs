@@ -10,6 +10,7 @@ use crate::error::ApiError;
 use crate::gmail::watch::Watch;
 use crate::routes::{Context, Operation, api};
 use crate::server::PROJECT;
+use crate::wire;
 use crate::workspace::{UserIndex, Workspace, now_ms};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -361,13 +362,8 @@ fn check_new(name: &str, is_taken: bool) -> Result<(), ApiError> {
 }
 
 fn body(context: &Context<'_>) -> Result<Value, ApiError> {
-    if context.call.body.trim_ascii().is_empty() {
-        return Ok(json!({}));
-    }
-    serde_json::from_slice::<Value>(&context.call.body)
-        .ok()
-        .filter(Value::is_object)
-        .ok_or_else(|| ApiError::new(400, "parseError", "Invalid JSON payload received."))
+    wire::object(&context.call.body)
+        .map_err(|_| ApiError::new(400, "parseError", "Invalid JSON payload received."))
 }
 
 fn create_topic(context: &Context<'_>) -> Result<Reply, ApiError> {
@@ -520,7 +516,7 @@ fn pull(context: &Context<'_>) -> Result<Reply, ApiError> {
             "message": {
                 "data": notification.data,
                 "messageId": notification.id.to_string(),
-                "publishTime": rfc3339(notification.publish_ms),
+                "publishTime": wire::rfc3339(notification.publish_ms),
             },
         }));
         own.outstanding.insert(ack_id, (until, notification));
@@ -586,9 +582,4 @@ fn ack_ids(body: &Value) -> Result<BTreeSet<String>, ApiError> {
         .collect();
     ids.filter(|ids| !ids.is_empty())
         .ok_or_else(|| ApiError::invalid_argument("No ack ids specified."))
-}
-
-fn rfc3339(milliseconds: i64) -> String {
-    jiff::Timestamp::from_millisecond(milliseconds)
-        .map_or_else(|_| String::new(), |time| format!("{time:.3}"))
 }

@@ -4,6 +4,7 @@
 
 use crate::call::{Call, Reply};
 use crate::error::ApiError;
+use crate::multipart::bad;
 use bytes::Bytes;
 
 /// Chunks but the last are multiples of this, in bytes; of a longer piece the rest is dropped.
@@ -109,10 +110,6 @@ impl Pieces {
             .extend(last.map(|last| ("range", format!("bytes=0-{last}"))));
         reply
     }
-}
-
-fn bad(message: &str) -> ApiError {
-    ApiError::new(400, "badContent", message)
 }
 
 #[cfg(test)]

@@ -217,6 +217,13 @@ pub(crate) async fn answer(workspace: &Workspace, call: &Call) -> Reply {
             return error.to_reply();
         }
     };
+    let mask = match fields::requested(call, operation.name) {
+        Ok(mask) => mask,
+        Err(error) => {
+            workspace.stats.refused(&user, operation.name, error.status);
+            return error.to_reply();
+        }
+    };
     let suffering = workspace.faults().take(Target {
         user: &user,
         method: operation.name,
@@ -249,14 +256,8 @@ pub(crate) async fn answer(workspace: &Workspace, call: &Call) -> Reply {
     suffering.spoil(&mut reply);
     if reply.status >= 400 {
         workspace.stats.refused(&user, operation.name, reply.status);
-    } else if let (Some(mask), Body::Json(value)) = (call.query.first("fields"), &mut reply.body) {
-        match fields::Mask::parse(mask) {
-            Some(mask) => mask.apply(value),
-            None => {
-                let message = format!("Invalid field selection {mask}");
-                return ApiError::new(400, "invalidParameter", message).to_reply();
-            }
-        }
+    } else if let (Some(mask), Body::Json(value)) = (mask, &mut reply.body) {
+        mask.apply(value);
     }
     reply
 }

@@ -8,11 +8,12 @@ use super::patch::Patch;
 use super::rules::{Caller, Right};
 use super::store::Store;
 use super::upload::{self, Session, Upload};
-use super::{DOWNLOAD, body, errors, has_scope, open, reply, view};
+use super::{DOWNLOAD, errors, open, reply, view};
 use crate::call::{Body, Reply};
 use crate::error::ApiError;
 use crate::resumable::Pieces;
 use crate::routes::Context;
+use crate::wire;
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
@@ -118,7 +119,7 @@ pub(super) fn get(context: &Context<'_>) -> Result<Reply, ApiError> {
         let value = view::file(context.workspace, &caller, &seen);
         return Ok(reply(context, value, DEFAULT_FIELDS));
     }
-    if !has_scope(context, DOWNLOAD) {
+    if !context.has_scope(DOWNLOAD) {
         return Err(ApiError::insufficient_scope("drive.files.get", DOWNLOAD));
     }
     let head = seen
@@ -340,7 +341,7 @@ pub(super) fn delete(context: &Context<'_>) -> Result<Reply, ApiError> {
 /// `files.copy`.
 pub(super) fn copy(context: &Context<'_>) -> Result<Reply, ApiError> {
     let (mut store, caller) = open(context)?;
-    let patch = Patch::parse(&body(context)?)?;
+    let patch = Patch::parse(&wire::object(&context.call.body)?)?;
     let id = store.copy_file(&caller, context.path("id"), &patch)?;
     show(context, &store, &caller, id.as_str())
 }

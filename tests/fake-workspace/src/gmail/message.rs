@@ -86,20 +86,26 @@ impl Found {
             content,
         } = self;
         let raw = content.raw();
-        answer["snippet"] = json!(mime::snippet(&raw));
-        match format {
-            Format::Minimal => {}
-            Format::Raw => answer["raw"] = context.workspace.gmail.encode(&raw).into(),
+        answer["sizeEstimate"] = json!(raw.len());
+        let policy = &context.workspace.gmail;
+        let snippet = match format {
+            Format::Minimal => mime::snippet(&raw),
+            Format::Raw => {
+                answer["raw"] = policy.encode(&raw).into();
+                mime::snippet(&raw)
+            }
             Format::Metadata => {
                 let wanted: Vec<&str> = context.call.query.all("metadataHeaders").collect();
                 answer["payload"] = mime::metadata(&raw, &wanted);
+                mime::snippet(&raw)
             }
             Format::Full => {
-                answer["payload"] = mime::payload(&raw, &context.workspace.gmail, |part| {
-                    attachment_id(id, part)
-                });
+                let (snippet, payload) = mime::full(&raw, policy, |part| attachment_id(id, part));
+                answer["payload"] = payload;
+                snippet
             }
-        }
+        };
+        answer["snippet"] = snippet.into();
         answer
     }
 }
@@ -124,14 +130,13 @@ pub(super) fn attachment(context: &Context<'_>) -> Result<Reply, ApiError> {
     })))
 }
 
-/// What every format has, but for the snippet.
+/// What every format has, but for what its bytes have to be written out for: size and snippet.
 pub(super) fn describe(message: &Message) -> Value {
     let mut value = json!({
         "id": message.id.to_string(),
         "threadId": message.thread.to_string(),
         "historyId": message.history_id.to_string(),
         "internalDate": message.internal_date.to_string(),
-        "sizeEstimate": message.size,
     });
     if !message.labels.is_empty() {
         value["labelIds"] = message.labels.iter().map(LabelId::as_str).collect();

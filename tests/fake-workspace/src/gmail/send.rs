@@ -13,6 +13,7 @@ use crate::routes::Context;
 use crate::store::{
     Content, LabelId, Mailbox, MessageId, NewMessage, ThreadChoice, ThreadId, summarize,
 };
+use crate::wire::rfc2822;
 use crate::workspace::{UserIndex, Workspace, now_ms};
 use base64::Engine;
 use base64::engine::general_purpose::{URL_SAFE, URL_SAFE_NO_PAD};
@@ -260,15 +261,6 @@ fn complete(workspace: &Workspace, fields: &mut Fields<'_>) {
     );
 }
 
-fn rfc2822(milliseconds: i64) -> String {
-    jiff::Timestamp::from_millisecond(milliseconds)
-        .ok()
-        .and_then(|time| {
-            jiff::fmt::rfc2822::to_string(&time.to_zoned(jiff::tz::TimeZone::UTC)).ok()
-        })
-        .unwrap_or_default()
-}
-
 fn store(
     mailbox: &mut Mailbox,
     raw: Bytes,
@@ -277,7 +269,6 @@ fn store(
 ) -> MessageId {
     mailbox.insert(NewMessage {
         summary: summarize(&raw).into(),
-        size: raw.len(),
         content: Content::Stored(raw),
         labels,
         internal_date: now_ms(),

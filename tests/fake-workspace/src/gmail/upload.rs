@@ -2,11 +2,12 @@
 //!
 //! See <https://developers.google.com/workspace/gmail/api/guides/uploads>.
 
-use crate::batch;
 use crate::call::{Call, Reply};
 use crate::error::ApiError;
+use crate::multipart::{self, bad};
 use crate::resumable::Pieces;
 use crate::routes::{Context, Uploaded};
+use crate::wire;
 use crate::workspace::UserIndex;
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -54,15 +55,9 @@ pub(super) fn run(
 }
 
 fn begin(context: &Context<'_>) -> Result<Reply, ApiError> {
-    let body = context.call.body.trim_ascii();
-    let metadata = if body.is_empty() {
-        json!({})
-    } else {
-        metadata(body)?
-    };
     let session = Session {
         user: context.mailbox()?,
-        metadata,
+        metadata: wire::object(&context.call.body)?,
         content: Pieces::announced(context.call)?,
         done: None,
     };
@@ -139,99 +134,9 @@ pub(super) fn parse(call: &Call) -> Result<(Value, Option<Bytes>), ApiError> {
     match call.query.first("uploadType") {
         Some("media") => Ok((json!({}), Some(call.body.clone()))),
         Some("multipart") => {
-            let boundary = batch::boundary(call.header("content-type").unwrap_or_default())
-                .ok_or_else(|| bad("Missing or bad boundary in the Content-Type header"))?;
-            let parts = split(&call.body, &boundary);
-            let [metadata, media] = parts.as_slice() else {
-                return Err(bad("Expected two parts: metadata and media"));
-            };
-            let metadata = self::metadata(&metadata.body)?;
-            let raw = match media.transfer_encoding.as_str() {
-                "base64" => {
-                    decode_base64(&media.body).ok_or_else(|| bad("Bad base64 in the media part"))?
-                }
-                _ => media.body.clone(),
-            };
-            Ok((metadata, Some(raw)))
+            let upload = multipart::Upload::parse(call)?;
+            Ok((wire::object(&upload.metadata)?, Some(upload.media)))
         }
         _ => Err(bad("Unknown or missing uploadType")),
-    }
-}
-
-fn bad(message: &str) -> ApiError {
-    ApiError::new(400, "badContent", message)
-}
-
-fn metadata(text: &[u8]) -> Result<Value, ApiError> {
-    serde_json::from_slice(text)
-        .ok()
-        .filter(Value::is_object)
-        .ok_or_else(|| ApiError::new(400, "parseError", "Parse Error"))
-}
-
-/// A part without its headers, of which one matters.
-struct Part {
-    transfer_encoding: String,
-    body: Bytes,
-}
-
-fn split(body: &Bytes, boundary: &str) -> Vec<Part> {
-    batch::bodies(body, boundary)
-        .into_iter()
-        .map(|part| {
-            let (headers, start) = batch::header_lines(&part);
-            let encoding = headers
-                .iter()
-                .find(|(name, _)| name == "content-transfer-encoding");
-            Part {
-                transfer_encoding: encoding
-                    .map(|(_, value)| value.to_ascii_lowercase())
-                    .unwrap_or_default(),
-                body: part.slice(start..),
-            }
-        })
-        .collect()
-}
-
-fn decode_base64(text: &[u8]) -> Option<Bytes> {
-    use base64::Engine;
-    let compact: Vec<u8> = text
-        .iter()
-        .copied()
-        .filter(|byte| !byte.is_ascii_whitespace())
-        .collect();
-    base64::engine::general_purpose::STANDARD
-        .decode(compact)
-        .ok()
-        .map(Bytes::from)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn both_line_ends_are_taken() {
-        for eol in ["\n", "\r\n"] {
-            let text = [
-                "--b",
-                "Content-Type: application/json",
-                "",
-                "{}",
-                "--b",
-                "Content-Type: message/rfc822",
-                "",
-                "Subject: x",
-                "",
-                "body",
-                "--b--",
-                "",
-            ]
-            .join(eol);
-            let parts = split(&Bytes::from(text), "b");
-            assert_eq!(parts.len(), 2);
-            assert_eq!(parts[0].body, "{}");
-            assert_eq!(parts[1].body, ["Subject: x", "", "body"].join(eol));
-        }
     }
 }

@@ -2,6 +2,7 @@
 //! nothing of their insides.
 
 mod build;
+mod clients;
 mod demo;
 mod progress;
 mod test;
@@ -24,6 +25,8 @@ enum Command {
     Build,
     /// Show real mail flowing from a fake Workspace through the daemon into files.
     Demo(demo::Demo),
+    /// Run clients that others wrote for Google's APIs against the fake Workspace; needs Python, Node and notmuch.
+    Clients(clients::Clients),
     /// Build all and run every test.
     Test(test::Test),
 }
@@ -32,6 +35,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let done = match arguments.command {
         Command::Build => build::all(),
+        Command::Clients(clients) => clients.run(),
         Command::Demo(demo) => demo.run(),
         Command::Test(test) => test.run(),
     };

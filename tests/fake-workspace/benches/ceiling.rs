@@ -1,35 +1,49 @@
 //! How fast and how large the fake can be: the ceiling of every benchmark that runs against it.
 //!
 //! It starts the binary with one worker thread and a domain of 10,000 users and 1,000,000 messages, and prints the
-//! time until it is ready, its memory, and `messages.get` per second over one HTTP/2 connection: by the wall clock,
-//! and per second of the server's own CPU time, which does not depend on what else the machine does.
-//! `--users N --messages M --seconds S` change the size.
+//! time until it is ready, its memory, and what it answers per second: by the wall clock, and per second of the
+//! server's own CPU time, which does not depend on what else the machine does.
+//! `--users N --messages M --files F --seconds S` change the size and the length of each measurement,
+//! `--only WORD` measures only what has the word in its name.
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use http::Request;
+use http::header::HeaderMap;
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use rsa::pkcs1v15::SigningKey;
+use rsa::pkcs8::DecodePrivateKey;
+use rsa::sha2::Sha256;
+use rsa::signature::{SignatureEncoding, Signer};
 use serde_json::{Value, json};
 use std::cell::Cell;
 use std::error::Error;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
-type Sender = http2::SendRequest<Full<Bytes>>;
 
-/// Mailboxes that the gets are spread over.
-const N_MAILBOXES: usize = 20;
-/// Open requests on the connection.
+/// Users whose mail, events and files are asked for.
+const N_USERS: usize = 20;
+/// Open requests: streams of one HTTP/2 connection, or connections of HTTP/1.1.
 const N_STREAMS: usize = 32;
 /// Clock ticks per second in `/proc`, the same on every Linux.
 const TICKS: f64 = 100.0;
-const SCOPE: &str = "https://www.googleapis.com/auth/gmail.readonly";
+const SCOPES: &str = "https://www.googleapis.com/auth/gmail.readonly https://www.googleapis.com/auth/calendar \
+    https://www.googleapis.com/auth/drive.metadata.readonly";
+
+/// What a client that wants gzip says.
+const GZIP: &[(&str, &str)] = &[
+    ("accept-encoding", "gzip"),
+    ("user-agent", "ceiling (gzip)"),
+];
 
 /// Stops the server when the benchmark ends.
 struct Running(Child);
@@ -42,18 +56,58 @@ impl Drop for Running {
     }
 }
 
+/// What one connection, or one stream of it, sends with.
+enum Sender {
+    H1(http1::SendRequest<Full<Bytes>>),
+    H2(http2::SendRequest<Full<Bytes>>),
+}
+
+/// A request that can be sent again and again.
+#[derive(Clone)]
+struct Ask {
+    method: &'static str,
+    path: String,
+    bearer: String,
+    body: String,
+    /// How many things the answer holds.
+    n_items: usize,
+}
+
+impl Ask {
+    fn get(path: &str, token: &str) -> Self {
+        Self {
+            method: "GET",
+            path: path.to_owned(),
+            bearer: format!("Bearer {token}"),
+            body: String::new(),
+            n_items: 1,
+        }
+    }
+}
+
+/// The server and how to reach it.
+struct Bench {
+    pid: u32,
+    address: String,
+    length: Duration,
+    only: String,
+    /// Connections live as long as the benchmark.
+    tasks: JoinSet<()>,
+}
+
 fn main() -> Result<()> {
     let option = |name: &str, default: &str| {
         let mut arguments = std::env::args().skip_while(|argument| argument != name);
         arguments.nth(1).unwrap_or_else(|| default.to_owned())
     };
     let (users, messages) = (option("--users", "10000"), option("--messages", "1000000"));
-    let seconds: u64 = option("--seconds", "5").parse()?;
+    let files = option("--files", "100000");
+    let seconds: u64 = option("--seconds", "3").parse()?;
     let dir = tempfile::tempdir()?;
     let begin = Instant::now();
     let mut child = Command::new(env!("CARGO_BIN_EXE_fake-workspace"))
         .args(["serve", "--listen", "127.0.0.1:0", "--users", &users])
-        .args(["--messages", &messages, "--dir"])
+        .args(["--messages", &messages, "--files", &files, "--dir"])
         .arg(dir.path())
         // All calls are answered by one thread.
         .env("TOKIO_WORKER_THREADS", "1")
@@ -66,7 +120,7 @@ fn main() -> Result<()> {
     let line: Value = serde_json::from_str(&line)?;
     let pid = running.0.id();
     say(&format!(
-        "{users} users, {messages} messages: ready after {:.1} s ({:.1} s of CPU), {} MB resident",
+        "{users} users, {messages} messages, {files} files: ready after {:.1} s ({:.1} s of CPU), {} MB resident",
         ready.as_secs_f64(),
         cpu_seconds(pid)?,
         resident_mb(pid)?
@@ -74,8 +128,16 @@ fn main() -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let local = tokio::task::LocalSet::new();
-    local.block_on(&runtime, measure(&line, pid, Duration::from_secs(seconds)))
+    let bench = Bench {
+        pid,
+        address: text(&line["base"])?
+            .trim_start_matches("http://")
+            .to_owned(),
+        length: Duration::from_secs(seconds),
+        only: option("--only", ""),
+        tasks: JoinSet::new(),
+    };
+    tokio::task::LocalSet::new().block_on(&runtime, measure(bench, &line))
 }
 
 fn say(text: &str) -> Result<()> {
@@ -83,162 +145,301 @@ fn say(text: &str) -> Result<()> {
     Ok(())
 }
 
-async fn measure(line: &Value, pid: u32, length: Duration) -> Result<()> {
-    let address = text(&line["base"])?
-        .trim_start_matches("http://")
-        .to_owned();
-    let control = text(&line["admin"])?
-        .trim_start_matches("http://")
-        .to_owned();
-    let mut tasks = JoinSet::new();
-    let stream = TcpStream::connect(&control).await?;
-    let (mut admin, connection) = http1::handshake::<_, Full<Bytes>>(TokioIo::new(stream)).await?;
-    tasks.spawn_local(async move { drop(connection.await) });
-    let decree = Request::post("/oauth.consent")
-        .header("host", "control")
-        .body(Full::from(json!({ "mode": "auto" }).to_string()))?;
-    admin.send_request(decree).await?;
-
-    let stream = TcpStream::connect(&address).await?;
-    stream.set_nodelay(true)?;
-    let (sender, connection) = http2::Builder::new(TokioExecutor::new())
-        .initial_stream_window_size(1 << 20)
-        .initial_connection_window_size(8 << 20)
-        .handshake::<_, Full<Bytes>>(TokioIo::new(stream))
-        .await?;
-    tasks.spawn_local(async move { drop(connection.await) });
-    let client = std::fs::read(text(&line["oauth_client"])?)?;
-    let client: Value = serde_json::from_slice(&client)?;
-    let mut paths = Vec::new();
-    for user in line["users"]
+async fn measure(mut bench: Bench, line: &Value) -> Result<()> {
+    let key: Value = serde_json::from_slice(&std::fs::read(text(&line["key"])?)?)?;
+    let users: Vec<&str> = line["users"]
         .as_array()
         .into_iter()
         .flatten()
-        .take(N_MAILBOXES)
-    {
-        let token = log_in(&sender, &address, &client["installed"], text(user)?).await?;
-        let list = format!("http://{address}/gmail/v1/users/me/messages?maxResults=500");
-        let page = call(&sender, Request::get(list), Some(&token), String::new()).await?;
-        let page: Value = serde_json::from_slice(&page.1)?;
-        for message in page["messages"].as_array().into_iter().flatten() {
-            let id = text(&message["id"])?;
-            paths.push((
-                format!("http://{address}/gmail/v1/users/me/messages/{id}"),
-                format!("Bearer {token}"),
-            ));
-        }
+        .filter_map(Value::as_str)
+        .take(N_USERS)
+        .collect();
+    let mints = mints(&key, &users)?;
+    let mut sender = bench.h2().await?;
+    let mut plan = Plan::default();
+    for mint in &mints {
+        let (_, answer) = bench.call(&mut sender, mint, &[]).await?;
+        let answer: Value = serde_json::from_slice(&answer)?;
+        plan.add_user(&bench, &mut sender, text(&answer["access_token"])?)
+            .await?;
     }
-    fastrand::Rng::with_seed(1).shuffle(&mut paths);
-    let paths: Rc<[(String, String)]> = paths.into();
-    for query in [
-        "format=raw&prettyPrint=false",
-        "format=full&prettyPrint=false",
-        "format=full",
-        "format=minimal&prettyPrint=false",
-    ] {
-        run(&sender, pid, &paths, query, length).await?;
-    }
-    say(&format!("{} MB resident at the end", resident_mb(pid)?))
-}
+    fastrand::Rng::with_seed(1).shuffle(&mut plan.messages);
 
-/// Keeps the connection full for `length` and prints what came back.
-async fn run(
-    sender: &Sender,
-    pid: u32,
-    paths: &Rc<[(String, String)]>,
-    query: &'static str,
-    length: Duration,
-) -> Result<()> {
-    let next = Rc::new(Cell::new(0_usize));
-    let n_bytes = Rc::new(Cell::new(0_usize));
-    let (begin, cpu) = (Instant::now(), cpu_seconds(pid)?);
-    let mut streams = JoinSet::new();
-    for _ in 0..N_STREAMS {
-        let (sender, paths) = (sender.clone(), paths.clone());
-        let (next, n_bytes) = (next.clone(), n_bytes.clone());
-        streams.spawn_local(async move {
-            while begin.elapsed() < length {
-                let (path, bearer) = &paths[next.get() % paths.len()];
-                next.set(next.get() + 1);
-                let request =
-                    Request::get(format!("{path}?{query}")).header("authorization", bearer);
-                let (status, body) = call(&sender, request, None, String::new())
-                    .await
-                    .map_err(|error| error.to_string())?;
-                if status != 200 {
-                    return Err(format!("{path}: {status}"));
-                }
-                n_bytes.set(n_bytes.get() + body.len());
-            }
-            Ok(())
-        });
+    for format in ["raw", "full", "metadata", "minimal"] {
+        let asks = with_query(
+            &plan.messages,
+            &format!("format={format}&prettyPrint=false"),
+        );
+        let name = format!("messages.get {format}, compact");
+        bench.run(&name, &asks, "gets", &[]).await?;
     }
-    while let Some(stream) = streams.join_next().await {
-        stream??;
-    }
-    let (wall, cpu) = (begin.elapsed().as_secs_f64(), cpu_seconds(pid)? - cpu);
-    let n_gets = next.get() as f64;
+    let pretty = with_query(&plan.messages, "format=full");
+    bench.run("messages.get full", &pretty, "gets", &[]).await?;
+    bench
+        .run("messages.get full, gzip", &pretty, "gets", GZIP)
+        .await?;
+    bench.run("messages.list", &plan.lists, "ids", &[]).await?;
+    bench
+        .run("history.list", &plan.histories, "records", &[])
+        .await?;
+    bench.run("token", &mints, "tokens", &[]).await?;
+    bench
+        .run("events.list", &plan.events, "events", &[])
+        .await?;
+    bench.run("files.list", &plan.files, "files", &[]).await?;
     say(&format!(
-        "messages.get?{query}: {:.0}/s by the clock, {:.0}/s of the server's CPU, {:.1} kB each",
-        n_gets / wall,
-        n_gets / cpu,
-        n_bytes.get() as f64 / n_gets / 1000.0
+        "{} MB resident at the end",
+        resident_mb(bench.pid)?
     ))
 }
 
-/// A token of `user`, by a consent that nobody is asked for.
-async fn log_in(sender: &Sender, address: &str, client: &Value, user: &str) -> Result<String> {
-    let redirect = "http://127.0.0.1:1/";
-    let query = form(&[
-        ("client_id", text(&client["client_id"])?),
-        ("redirect_uri", redirect),
-        ("response_type", "code"),
-        ("scope", SCOPE),
-        ("login_hint", user),
-    ]);
-    let place = format!("http://{address}/o/oauth2/v2/auth?{query}");
-    let mut sender_own = sender.clone();
-    let asked = sender_own
-        .send_request(Request::get(place).body(Full::default())?)
-        .await?;
-    let location = asked.headers()["location"].to_str()?.to_owned();
-    let code = form_urlencoded::parse(location.split('?').nth(1).unwrap_or_default().as_bytes())
-        .find(|(name, _)| name == "code")
-        .map(|(_, code)| code.into_owned())
-        .ok_or("no code")?;
-    let body = form(&[
-        ("grant_type", "authorization_code"),
-        ("client_id", text(&client["client_id"])?),
-        ("client_secret", text(&client["client_secret"])?),
-        ("redirect_uri", redirect),
-        ("code", &code),
-    ]);
-    let request = Request::post(format!("http://{address}/token"));
-    let (_, answer) = call(sender, request, None, body).await?;
-    let answer: Value = serde_json::from_slice(&answer)?;
-    Ok(text(&answer["access_token"])?.to_owned())
+/// All that is asked for.
+#[derive(Default)]
+struct Plan {
+    messages: Vec<Ask>,
+    lists: Vec<Ask>,
+    histories: Vec<Ask>,
+    events: Vec<Ask>,
+    files: Vec<Ask>,
 }
 
-async fn call(
-    sender: &Sender,
-    mut request: http::request::Builder,
-    token: Option<&str>,
-    body: String,
-) -> Result<(u16, Bytes)> {
-    if let Some(token) = token {
-        request = request.header("authorization", format!("Bearer {token}"));
+impl Plan {
+    async fn add_user(&mut self, bench: &Bench, sender: &mut Sender, token: &str) -> Result<()> {
+        const GMAIL: &str = "/gmail/v1/users/me";
+        let list = Ask::get(&format!("{GMAIL}/messages?maxResults=500"), token);
+        let page = bench.json(sender, &list).await?;
+        for message in page["messages"].as_array().into_iter().flatten() {
+            let path = format!("{GMAIL}/messages/{}", text(&message["id"])?);
+            self.messages.push(Ask::get(&path, token));
+        }
+        let profile = Ask::get(&format!("{GMAIL}/profile"), token);
+        let newest: u64 = text(&bench.json(sender, &profile).await?["historyId"])?.parse()?;
+        // As far back as the log reaches.
+        let mut back = 4096;
+        let history = loop {
+            let from = newest.saturating_sub(back);
+            let ask = Ask::get(
+                &format!("{GMAIL}/history?maxResults=500&startHistoryId={from}"),
+                token,
+            );
+            let (status, _) = bench.call(sender, &ask, &[]).await?;
+            if status == 200 || back == 0 {
+                break ask;
+            }
+            back /= 2;
+        };
+        for (list, ask, items) in [
+            (&mut self.lists, list, "messages"),
+            (&mut self.histories, history, "history"),
+            (
+                &mut self.events,
+                Ask::get(
+                    "/calendar/v3/calendars/primary/events?maxResults=250",
+                    token,
+                ),
+                "items",
+            ),
+            (
+                &mut self.files,
+                Ask::get("/drive/v3/files?pageSize=100&fields=*", token),
+                "files",
+            ),
+        ] {
+            let page = bench.json(sender, &ask).await?;
+            let n_items = page[items].as_array().map_or(0, Vec::len);
+            list.push(Ask { n_items, ..ask });
+        }
+        Ok(())
     }
-    let mut sender = sender.clone();
-    sender.ready().await?;
-    let response = sender.send_request(request.body(Full::from(body))?).await?;
+}
+
+fn with_query(asks: &[Ask], query: &str) -> Vec<Ask> {
+    let add = |ask: &Ask| Ask {
+        path: format!("{}?{query}", ask.path),
+        ..ask.clone()
+    };
+    asks.iter().map(add).collect()
+}
+
+/// Requests for tokens, one for each user; Google takes an assertion more than once, too.
+fn mints(key: &Value, users: &[&str]) -> Result<Vec<Ask>> {
+    let signer = SigningKey::<Sha256>::new(rsa::RsaPrivateKey::from_pkcs8_pem(text(
+        &key["private_key"],
+    )?)?);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+    let encode = |value: Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    let mint = |user: &&str| {
+        let header = json!({ "alg": "RS256", "typ": "JWT", "kid": key["private_key_id"] });
+        let claims = json!({
+            "iss": key["client_email"], "sub": user, "scope": SCOPES,
+            "aud": "https://oauth2.googleapis.com/token", "iat": now, "exp": now + 3600,
+        });
+        let signed = format!("{}.{}", encode(header), encode(claims));
+        let signature = URL_SAFE_NO_PAD.encode(signer.sign(signed.as_bytes()).to_bytes());
+        let body = form_urlencoded::Serializer::new(String::new())
+            .append_pair("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer")
+            .append_pair("assertion", &format!("{signed}.{signature}"))
+            .finish();
+        Ask {
+            method: "POST",
+            body,
+            ..Ask::get("/token", "")
+        }
+    };
+    Ok(users.iter().map(mint).collect())
+}
+
+impl Bench {
+    async fn h2(&mut self) -> Result<Sender> {
+        let stream = TcpStream::connect(&self.address).await?;
+        stream.set_nodelay(true)?;
+        let (sender, connection) = http2::Builder::new(TokioExecutor::new())
+            .initial_stream_window_size(1 << 20)
+            .initial_connection_window_size(8 << 20)
+            .handshake(TokioIo::new(stream))
+            .await?;
+        self.tasks
+            .spawn_local(async move { drop(connection.await) });
+        Ok(Sender::H2(sender))
+    }
+
+    async fn h1(&mut self) -> Result<Sender> {
+        let stream = TcpStream::connect(&self.address).await?;
+        stream.set_nodelay(true)?;
+        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        self.tasks
+            .spawn_local(async move { drop(connection.await) });
+        Ok(Sender::H1(sender))
+    }
+
+    async fn call(
+        &self,
+        sender: &mut Sender,
+        ask: &Ask,
+        headers: &[(&'static str, &'static str)],
+    ) -> Result<(u16, Bytes)> {
+        send(&self.address, sender, ask, headers).await
+    }
+
+    async fn json(&self, sender: &mut Sender, ask: &Ask) -> Result<Value> {
+        let (status, body) = self.call(sender, ask, &[]).await?;
+        if status != 200 {
+            return Err(format!("{}: {status}", ask.path).into());
+        }
+        Ok(serde_json::from_slice(&body)?)
+    }
+
+    /// Measures over one HTTP/2 connection, then over many of HTTP/1.1.
+    async fn run(
+        &mut self,
+        name: &str,
+        asks: &[Ask],
+        unit: &str,
+        headers: &'static [(&'static str, &'static str)],
+    ) -> Result<()> {
+        if !name.contains(&self.only) {
+            return Ok(());
+        }
+        for version in ["h2", "h1"] {
+            let mut senders = Vec::new();
+            let first = match version {
+                "h2" => Some(self.h2().await?),
+                _ => None,
+            };
+            for _ in 0..N_STREAMS {
+                senders.push(match &first {
+                    Some(Sender::H2(sender)) => Sender::H2(sender.clone()),
+                    _ => self.h1().await?,
+                });
+            }
+            self.fill(&format!("{name}, {version}"), senders, asks, unit, headers)
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// Keeps all senders busy for a while and prints what came back.
+    async fn fill(
+        &self,
+        name: &str,
+        senders: Vec<Sender>,
+        asks: &[Ask],
+        unit: &str,
+        headers: &'static [(&'static str, &'static str)],
+    ) -> Result<()> {
+        let asks: Rc<[Ask]> = asks.into();
+        let count = || Rc::new(Cell::new(0_usize));
+        let (next, n_items, n_bytes) = (count(), count(), count());
+        let (begin, cpu, length) = (Instant::now(), cpu_seconds(self.pid)?, self.length);
+        let mut streams = JoinSet::new();
+        for mut sender in senders {
+            let (asks, address) = (asks.clone(), self.address.clone());
+            let (next, n_items, n_bytes) = (next.clone(), n_items.clone(), n_bytes.clone());
+            streams.spawn_local(async move {
+                while begin.elapsed() < length {
+                    let ask = &asks[next.get() % asks.len()];
+                    next.set(next.get() + 1);
+                    let (status, body) = send(&address, &mut sender, ask, headers)
+                        .await
+                        .map_err(|error| error.to_string())?;
+                    if status != 200 {
+                        return Err(format!("{}: {status}", ask.path));
+                    }
+                    n_items.set(n_items.get() + ask.n_items);
+                    n_bytes.set(n_bytes.get() + body.len());
+                }
+                Ok(())
+            });
+        }
+        while let Some(stream) = streams.join_next().await {
+            stream??;
+        }
+        let (wall, cpu) = (begin.elapsed().as_secs_f64(), cpu_seconds(self.pid)? - cpu);
+        let (n_calls, n_items) = (next.get() as f64, n_items.get() as f64);
+        let items = match n_items == n_calls {
+            true => String::new(),
+            false => format!(" ({:.0} {unit}/s of CPU)", n_items / cpu),
+        };
+        say(&format!(
+            "{name}: {:.0}/s by the clock, {:.0}/s of the server's CPU{items}, {:.1} kB each",
+            n_calls / wall,
+            n_calls / cpu,
+            n_bytes.get() as f64 / n_calls / 1000.0
+        ))
+    }
+}
+
+async fn send(
+    address: &str,
+    sender: &mut Sender,
+    ask: &Ask,
+    headers: &[(&'static str, &'static str)],
+) -> Result<(u16, Bytes)> {
+    let builder = Request::builder()
+        .method(ask.method)
+        .header("authorization", &ask.bearer);
+    let mut request = match sender {
+        Sender::H1(_) => builder.uri(&ask.path).header("host", address),
+        Sender::H2(_) => builder.uri(format!("http://{address}{}", ask.path)),
+    }
+    .body(Full::from(ask.body.clone()))?;
+    let extra = headers
+        .iter()
+        .map(|(name, value)| Ok((name.parse()?, value.parse()?)))
+        .collect::<Result<HeaderMap>>()?;
+    request.headers_mut().extend(extra);
+    let response = match sender {
+        Sender::H1(sender) => {
+            sender.ready().await?;
+            sender.send_request(request).await?
+        }
+        Sender::H2(sender) => {
+            sender.ready().await?;
+            sender.send_request(request).await?
+        }
+    };
     let status = response.status().as_u16();
     Ok((status, response.into_body().collect().await?.to_bytes()))
-}
-
-fn form(parameters: &[(&str, &str)]) -> String {
-    form_urlencoded::Serializer::new(String::new())
-        .extend_pairs(parameters)
-        .finish()
 }
 
 fn text(value: &Value) -> Result<&str> {

@@ -23,7 +23,7 @@ enum Reach {
 }
 
 /// What was done to a mailbox; also the word in the counts.
-type Deed = &'static str;
+pub(crate) type Deed = &'static str;
 
 /// Makes changes at the rate that the workspace is set to, for ever.
 pub(crate) async fn trickle(workspace: Arc<Workspace>, seed: u64) {
@@ -66,11 +66,16 @@ pub(crate) fn churn(
     rounds: u64,
 ) -> BTreeMap<Deed, u64> {
     let mut rng = fastrand::Rng::with_seed(seed);
+    repeat(rounds, || {
+        change(workspace, user, Reach::OneMailbox, &mut rng)
+    })
+}
+
+/// Makes `rounds` changes and counts them by what they were.
+pub(crate) fn repeat(rounds: u64, mut change: impl FnMut() -> Deed) -> BTreeMap<Deed, u64> {
     let mut counts = BTreeMap::new();
     for _ in 0..rounds {
-        *counts
-            .entry(change(workspace, user, Reach::OneMailbox, &mut rng))
-            .or_default() += 1;
+        *counts.entry(change()).or_default() += 1;
     }
     counts
 }
@@ -223,7 +228,6 @@ fn deliver(
 fn message(mail: &Arc<Mail>, view: View, labels: Vec<LabelId>, internal_date: i64) -> NewMessage {
     NewMessage {
         summary: mail.summary.clone(),
-        size: mail.render(&view).len(),
         content: Content::Generated(mail.clone(), view),
         labels,
         internal_date,

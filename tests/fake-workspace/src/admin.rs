@@ -331,7 +331,6 @@ fn truth(workspace: &Workspace, input: &Value) -> Result<Value, Error> {
                     "labelIds": label_ids(&message.labels),
                     "internalDate": message.internal_date.to_string(),
                     "historyId": message.history_id.to_string(),
-                    "sizeEstimate": message.size,
                     "message_id": &*message.summary.message_id,
                 })
             })
@@ -361,6 +360,7 @@ fn truth(workspace: &Workspace, input: &Value) -> Result<Value, Error> {
     if let Some(messages) = answer["messages"].as_array_mut() {
         for (message, content) in messages.iter_mut().zip(contents) {
             let raw = content.raw();
+            message["sizeEstimate"] = json!(raw.len());
             message["raw_size"] = json!(raw.len());
             message["sha256"] = json!(hex(&Sha256::digest(&raw)));
         }

@@ -6,6 +6,7 @@
 use crate::call::{Body, Call, Cut, Query, Reply, segments};
 use crate::error::ApiError;
 use crate::faults::Target;
+use crate::multipart::{self, header_lines, line_end};
 use crate::routes;
 use crate::workspace::Workspace;
 use bytes::Bytes;
@@ -71,14 +72,16 @@ fn split(call: &Call) -> Result<Vec<Part>, ApiError> {
         .split(';')
         .next()
         .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("multipart/mixed"));
-    let boundary = boundary(content_type).filter(|_| is_mixed).ok_or_else(|| {
-        ApiError::new(
-            400,
-            "badRequest",
-            "Failed to parse batch request: multipart/mixed with a boundary expected",
-        )
-    })?;
-    let bodies = bodies(&call.body, &boundary);
+    let boundary = multipart::boundary(content_type)
+        .filter(|_| is_mixed)
+        .ok_or_else(|| {
+            ApiError::new(
+                400,
+                "badRequest",
+                "Failed to parse batch request: multipart/mixed with a boundary expected",
+            )
+        })?;
+    let bodies = multipart::bodies(&call.body, &boundary);
     if bodies.is_empty() {
         return Err(ApiError::new(
             400,
@@ -157,7 +160,7 @@ async fn run(workspace: &Arc<Workspace>, outer: &Call, parts: Vec<Part>) -> Repl
 /// Media does not go through a batch, a batch not through another, and all parts belong to one API.
 fn check(outer: &Call, inner: Call) -> Result<Call, ApiError> {
     let first = inner.segments.first().map(String::as_str);
-    if matches!(first, Some("upload" | "batch" | "resumable")) {
+    if matches!(first, Some("upload" | "batch")) {
         return Err(ApiError::new(
             400,
             "badRequest",
@@ -216,79 +219,6 @@ fn write_part(boundary: &str, name: Option<&str>, reply: Reply, out: &mut Vec<u8
     out.extend_from_slice(b"\r\n");
     out.extend_from_slice(&bytes);
     out.extend_from_slice(b"\r\n");
-}
-
-/// The `boundary` parameter of a content type, which may be quoted.
-pub(crate) fn boundary(content_type: &str) -> Option<String> {
-    content_type.split(';').find_map(|parameter| {
-        let (name, value) = parameter.split_once('=')?;
-        let value = value.trim().trim_matches('"');
-        (name.trim().eq_ignore_ascii_case("boundary") && !value.is_empty())
-            .then(|| value.to_owned())
-    })
-}
-
-/// The parts between the delimiters; official clients send bare LF as well as CRLF.
-pub(crate) fn bodies(body: &Bytes, boundary: &str) -> Vec<Bytes> {
-    let delimiter = format!("--{boundary}");
-    let mut parts = Vec::new();
-    let mut start: Option<usize> = None;
-    let mut at = 0;
-    while at < body.len() {
-        let end = line_end(body, at);
-        let line = body[at..end].trim_ascii_end();
-        let closes = line.strip_suffix(b"--") == Some(delimiter.as_bytes());
-        if closes || line == delimiter.as_bytes() {
-            if let Some(start) = start {
-                parts.push(body.slice(start..start.max(before_break(body, at))));
-            }
-            start = Some(end);
-            if closes {
-                return parts;
-            }
-        }
-        at = end;
-    }
-    parts
-}
-
-/// The line break before a delimiter belongs to the delimiter.
-fn before_break(body: &[u8], delimiter: usize) -> usize {
-    let text = &body[..delimiter];
-    let text = text.strip_suffix(b"\n").unwrap_or(text);
-    text.strip_suffix(b"\r").unwrap_or(text).len()
-}
-
-fn line_end(text: &[u8], start: usize) -> usize {
-    let rest = &text[start..];
-    let found = rest.iter().position(|byte| *byte == b'\n');
-    start + found.map_or(rest.len(), |at| at + 1)
-}
-
-/// Header lines up to the blank line, and what comes after it.
-pub(crate) fn header_lines(text: &[u8]) -> (Vec<(String, String)>, usize) {
-    let mut headers: Vec<(String, String)> = Vec::new();
-    let mut at = 0;
-    while at < text.len() {
-        let end = line_end(text, at);
-        let line = &text[at..end];
-        at = end;
-        if line.trim_ascii().is_empty() {
-            break;
-        }
-        let line_text = String::from_utf8_lossy(line);
-        match (line_text.split_once(':'), headers.last_mut()) {
-            (_, Some((_, value))) if line[0] == b' ' || line[0] == b'\t' => {
-                value.push(' ');
-                value.push_str(line_text.trim());
-            }
-            (Some((name, value)), _) => {
-                headers.push((name.trim().to_ascii_lowercase(), value.trim().to_owned()));
-            }
-            _ => {}
-        }
-    }
-    (headers, at)
 }
 
 fn parse(part: &Bytes, outer: &Call) -> Part {

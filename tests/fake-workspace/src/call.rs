@@ -23,8 +23,15 @@ impl Call {
 }
 
 /// Splits a raw path into decoded segments; bytes that are not UTF-8 become U+FFFD.
+///
+/// The discovery documents have two addresses for uploads, `/upload/...` and `/resumable/upload/...`; here they are one.
 pub(crate) fn segments(path: &str) -> Vec<String> {
-    path.trim_start_matches('/')
+    let path = path.trim_start_matches('/');
+    let upload = path
+        .strip_prefix("resumable/")
+        .filter(|rest| rest.starts_with("upload/"));
+    upload
+        .unwrap_or(path)
         .split('/')
         .map(|part| {
             percent_encoding::percent_decode_str(part)

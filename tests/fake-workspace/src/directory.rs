@@ -4,9 +4,9 @@
 
 use crate::call::{Query, Reply};
 use crate::error::ApiError;
-use crate::generate::rfc3339;
 use crate::oauth::BASE64URL;
 use crate::routes::{Context, empty_page};
+use crate::wire::{etag, from_token, rfc3339_seconds, to_token};
 use crate::workspace::{AccountState, Role, User};
 use base64::Engine;
 use rsa::sha2::{Digest, Sha256};
@@ -38,24 +38,25 @@ pub(crate) fn list(context: &Context<'_>) -> Result<Reply, ApiError> {
     let after = match query.first("pageToken") {
         None => None,
         Some(token) => Some(
-            BASE64URL
-                .decode(token)
-                .ok()
-                .and_then(|bytes| serde_json::from_slice::<(String, String)>(&bytes).ok())
+            from_token(token)
+                .and_then(|value| serde_json::from_value::<(String, String)>(value).ok())
                 .ok_or_else(|| ApiError::new(400, "invalid", "Invalid Input: pageToken"))?,
         ),
     };
     let deleted = query.flag("showDeleted");
-    let mut users: Vec<User> = context.workspace.users().clone();
-    users.retain(|user| user.deleted_ms.is_some() == deleted);
+    let users = context.workspace.users();
+    let mut users: Vec<&User> = users
+        .iter()
+        .filter(|user| user.deleted_ms.is_some() == deleted)
+        .collect();
     users.sort_by(|a, b| order.compare(&order.key(a), &order.key(b)));
     if context.empty_page {
         // Before the first user: the empty name of an ascending order.
         let start = after.unwrap_or_default();
-        return Ok(empty_page(empty_list(), &to_token(&start)?));
+        return Ok(empty_page(empty_list(), &to_token(&json!(start))));
     }
     let mut found = users
-        .iter()
+        .into_iter()
         .filter(|user| {
             after.as_ref().is_none_or(|after| {
                 *after == Default::default() || order.compare(&order.key(user), after).is_gt()
@@ -68,20 +69,13 @@ pub(crate) fn list(context: &Context<'_>) -> Result<Reply, ApiError> {
         answer["users"] = shown.iter().map(|user| to_json(user)).collect();
     }
     if let (Some(last), Some(_)) = (shown.last(), found.next()) {
-        answer["nextPageToken"] = json!(to_token(&order.key(last))?);
+        answer["nextPageToken"] = json!(to_token(&json!(order.key(last))));
     }
     Ok(Reply::json(answer))
 }
 
 fn empty_list() -> Value {
-    json!({ "kind": "admin#directory#users", "etag": "\"list\"" })
-}
-
-/// The place of the last user of a page in the order, so that pages lose nobody when users come and go.
-fn to_token(place: &(String, String)) -> Result<String, ApiError> {
-    serde_json::to_vec(place)
-        .map(|bytes| BASE64URL.encode(bytes))
-        .map_err(|_| ApiError::new(500, "backendError", "Backend Error"))
+    json!({ "kind": "admin#directory#users", "etag": etag("list") })
 }
 
 /// `orderBy` and `sortOrder`; users with the same name are in the order of their addresses.
@@ -254,7 +248,7 @@ fn split_terms(text: &str) -> Vec<String> {
 }
 
 /// Changes with whatever of a user can change.
-fn etag(user: &User) -> String {
+fn tag(user: &User) -> String {
     let state = (
         &user.primary,
         &user.aliases,
@@ -263,7 +257,7 @@ fn etag(user: &User) -> String {
         user.mailbox_setup,
     );
     let digest = Sha256::digest(format!("{}{state:?}", user.id));
-    format!("\"{}\"", BASE64URL.encode(&digest[..15]))
+    etag(BASE64URL.encode(&digest[..15]))
 }
 
 fn to_json(user: &User) -> Value {
@@ -279,7 +273,7 @@ fn to_json(user: &User) -> Value {
     let mut value = json!({
         "kind": "admin#directory#user",
         "id": user.id,
-        "etag": etag(user),
+        "etag": tag(user),
         "primaryEmail": user.primary,
         "name": {
             "givenName": user.given_name,
@@ -310,7 +304,7 @@ fn to_json(user: &User) -> Value {
         value["suspensionReason"] = json!("ADMIN");
     }
     if let Some(deleted) = user.deleted_ms {
-        value["deletionTime"] = json!(rfc3339(deleted));
+        value["deletionTime"] = json!(rfc3339_seconds(deleted));
     }
     value
 }

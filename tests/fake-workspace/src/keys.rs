@@ -162,12 +162,28 @@ pub(crate) struct ManagedKey {
     signing: SigningKey<Sha256>,
     verifying: VerifyingKey<Sha256>,
     public: RsaPublicKey,
+    private: RsaPrivateKey,
 }
 
 impl ManagedKey {
     /// The signature over `message` as RS256 wants it.
     pub(crate) fn sign(&self, message: &[u8]) -> Vec<u8> {
         self.signing.sign(message).to_vec()
+    }
+
+    /// A certificate of the public half, signed by itself, in PEM.
+    pub(crate) fn certificate(&self) -> Result<String, Error> {
+        let pem = self
+            .private
+            .to_pkcs8_pem(LineEnding::LF)
+            .map_err(Error::KeyFormat)?;
+        let pair = rcgen::KeyPair::from_pkcs8_pem_and_sign_algo(&pem, &rcgen::PKCS_RSA_SHA256)
+            .map_err(Error::Certificate)?;
+        let name = "federated-signon.system.gserviceaccount.com";
+        let certificate = rcgen::CertificateParams::new(vec![name.to_owned()])
+            .and_then(|parameters| parameters.self_signed(&pair))
+            .map_err(Error::Certificate)?;
+        Ok(certificate.pem())
     }
 
     /// Modulus and exponent of the public half, big-endian.
@@ -187,9 +203,10 @@ pub(crate) fn managed_key() -> Result<&'static ManagedKey, Error> {
     let public = RsaPublicKey::from(&private);
     let key = ManagedKey {
         id: key_id(&public),
-        signing: SigningKey::new(private),
+        signing: SigningKey::new(private.clone()),
         verifying: VerifyingKey::new(public.clone()),
         public,
+        private,
     };
     Ok(MANAGED.get_or_init(|| key))
 }

@@ -18,14 +18,17 @@ mod generate;
 mod gmail;
 mod gzip;
 mod keys;
+mod multipart;
 mod oauth;
 mod pubsub;
 mod quota;
+mod resumable;
 mod routes;
 mod server;
 mod stats;
 mod store;
 mod users;
+mod wire;
 mod workspace;
 
 pub use admin::Error as AdminError;

@@ -10,6 +10,7 @@ use crate::error::ApiError;
 use crate::gmail::watch::Watch;
 use crate::routes::{Context, Operation, api};
 use crate::server::PROJECT;
+use crate::wire;
 use crate::workspace::{UserIndex, Workspace, now_ms};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -361,13 +362,8 @@ fn check_new(name: &str, is_taken: bool) -> Result<(), ApiError> {
 }
 
 fn body(context: &Context<'_>) -> Result<Value, ApiError> {
-    if context.call.body.trim_ascii().is_empty() {
-        return Ok(json!({}));
-    }
-    serde_json::from_slice::<Value>(&context.call.body)
-        .ok()
-        .filter(Value::is_object)
-        .ok_or_else(|| ApiError::new(400, "parseError", "Invalid JSON payload received."))
+    wire::object(&context.call.body)
+        .map_err(|_| ApiError::new(400, "parseError", "Invalid JSON payload received."))
 }
 
 fn create_topic(context: &Context<'_>) -> Result<Reply, ApiError> {
@@ -454,10 +450,7 @@ fn bindings(policy: &Value) -> Result<Vec<(String, Vec<String>)>, ApiError> {
 fn create_subscription(context: &Context<'_>) -> Result<Reply, ApiError> {
     let name = resource(context, "subscriptions")?;
     let body = body(context)?;
-    let deadline = match &body["ackDeadlineSeconds"] {
-        Value::Null => ACK_DEADLINE_SECS,
-        value => deadline(value)?,
-    };
+    let deadline = deadline(&body["ackDeadlineSeconds"])?;
     let mut pubsub = context.workspace.pubsub();
     check_new(&name, pubsub.subscriptions.contains_key(&name))?;
     let topic = body["topic"].as_str().unwrap_or_default().to_owned();
@@ -523,7 +516,7 @@ fn pull(context: &Context<'_>) -> Result<Reply, ApiError> {
             "message": {
                 "data": notification.data,
                 "messageId": notification.id.to_string(),
-                "publishTime": rfc3339(notification.publish_ms),
+                "publishTime": wire::rfc3339(notification.publish_ms),
             },
         }));
         own.outstanding.insert(ack_id, (until, notification));
@@ -564,7 +557,11 @@ fn modify_deadline(context: &Context<'_>) -> Result<Reply, ApiError> {
     Ok(Reply::json(json!({})))
 }
 
+/// Clients leave a zero out, as the JSON of protocol buffers has it.
 fn deadline(value: &Value) -> Result<i64, ApiError> {
+    if value.is_null() {
+        return Ok(0);
+    }
     value
         .as_i64()
         .filter(|seconds| (0..=MAX_ACK_DEADLINE_SECS).contains(seconds))
@@ -585,9 +582,4 @@ fn ack_ids(body: &Value) -> Result<BTreeSet<String>, ApiError> {
         .collect();
     ids.filter(|ids| !ids.is_empty())
         .ok_or_else(|| ApiError::invalid_argument("No ack ids specified."))
-}
-
-fn rfc3339(milliseconds: i64) -> String {
-    jiff::Timestamp::from_millisecond(milliseconds)
-        .map_or_else(|_| String::new(), |time| format!("{time:.3}"))
 }

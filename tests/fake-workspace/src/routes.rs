@@ -1,13 +1,14 @@
 //! The table of operations and the way of a call through it: match, authenticate, count, fail if told so, run.
 //! What an operation does lives in the module of its API; a new API adds rows here.
 
-use crate::call::{Body, Call, Reply};
+use crate::call::{Body, Call, Reply, segments};
 use crate::error::ApiError;
 use crate::faults::Target;
 use crate::quota::Charge;
 use crate::workspace::{UserIndex, Workspace};
 use crate::{calendar, directory, drive, fields, gmail, oauth, pubsub};
-use serde_json::json;
+use bytes::Bytes;
+use serde_json::{Value, json};
 
 const GET_USER: &[&str] = &[
     "https://www.googleapis.com/auth/admin.directory.user.readonly",
@@ -84,9 +85,9 @@ pub struct Served {
 }
 
 impl Served {
-    /// Whether a call with these decoded path segments is answered by this row.
-    pub fn fits(&self, method: &str, segments: &[String]) -> bool {
-        fits(self.path, segments) && method == self.method
+    /// Whether a call of this path, as it is on the wire, is answered by this row.
+    pub fn fits(&self, method: &str, path: &str) -> bool {
+        fits(self.path, &segments(path)) && method == self.method
     }
 }
 
@@ -146,7 +147,25 @@ pub(crate) struct Context<'a> {
     /// The scopes of the token.
     pub(crate) scopes: &'a [String],
     pub(crate) empty_page: bool,
+    /// What came in a resumable upload, in its last call.
+    pub(crate) uploaded: Option<&'a Uploaded>,
     pattern: &'static str,
+}
+
+/// Metadata and content of a resumable upload.
+pub(crate) struct Uploaded {
+    pub(crate) metadata: Value,
+    pub(crate) content: Bytes,
+}
+
+impl<'a> Context<'a> {
+    /// The same call with what was uploaded in pieces.
+    pub(crate) fn with_upload(&self, uploaded: &'a Uploaded) -> Self {
+        Self {
+            uploaded: Some(uploaded),
+            ..*self
+        }
+    }
 }
 
 impl Context<'_> {
@@ -198,6 +217,13 @@ pub(crate) async fn answer(workspace: &Workspace, call: &Call) -> Reply {
             return error.to_reply();
         }
     };
+    let mask = match fields::requested(call, operation.name) {
+        Ok(mask) => mask,
+        Err(error) => {
+            workspace.stats.refused(&user, operation.name, error.status);
+            return error.to_reply();
+        }
+    };
     let suffering = workspace.faults().take(Target {
         user: &user,
         method: operation.name,
@@ -219,6 +245,7 @@ pub(crate) async fn answer(workspace: &Workspace, call: &Call) -> Reply {
                 caller: grant.user,
                 scopes: &grant.scopes,
                 empty_page: suffering.empty_page,
+                uploaded: None,
                 pattern: operation.path,
             };
             run(&context).unwrap_or_else(|error| error.to_reply())
@@ -229,14 +256,8 @@ pub(crate) async fn answer(workspace: &Workspace, call: &Call) -> Reply {
     suffering.spoil(&mut reply);
     if reply.status >= 400 {
         workspace.stats.refused(&user, operation.name, reply.status);
-    } else if let (Some(mask), Body::Json(value)) = (call.query.first("fields"), &mut reply.body) {
-        match fields::Mask::parse(mask) {
-            Some(mask) => mask.apply(value),
-            None => {
-                let message = format!("Invalid field selection {mask}");
-                return ApiError::new(400, "invalidParameter", message).to_reply();
-            }
-        }
+    } else if let (Some(mask), Body::Json(value)) = (mask, &mut reply.body) {
+        mask.apply(value);
     }
     reply
 }
@@ -307,7 +328,7 @@ fn segment<'a>(pattern: &str, call: &'a Call, name: &str) -> Option<&'a str> {
 }
 
 /// A page without items that leads to `token`; only for the fault that asks for it.
-pub(crate) fn empty_page(mut answer: serde_json::Value, token: &str) -> Reply {
+pub(crate) fn empty_page(mut answer: Value, token: &str) -> Reply {
     answer["nextPageToken"] = json!(token);
     Reply::json(answer)
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Where a change log begins that was started over.
 const FIRST_HISTORY_ID: u64 = 100;
@@ -163,13 +163,18 @@ pub(crate) struct Message {
     /// Milliseconds since 1970.
     pub(crate) internal_date: i64,
     pub(crate) history_id: u64,
-    /// Bytes of the raw form.
-    pub(crate) size: usize,
+    /// Bytes of the raw form, once somebody has asked.
+    pub(crate) size: OnceLock<usize>,
     pub(crate) content: Content,
     pub(crate) summary: Arc<Summary>,
 }
 
 impl Message {
+    /// Bytes of the raw form. Only the first call for a generated message writes it out.
+    pub(crate) fn size(&self) -> usize {
+        *self.size.get_or_init(|| self.content.raw().len())
+    }
+
     pub(crate) fn has(&self, label: &str) -> bool {
         self.labels.iter().any(|own| own.as_str() == label)
     }
@@ -180,7 +185,6 @@ impl Message {
 pub(crate) struct NewMessage {
     pub(crate) content: Content,
     pub(crate) summary: Arc<Summary>,
-    pub(crate) size: usize,
     pub(crate) labels: Vec<LabelId>,
     pub(crate) internal_date: i64,
     pub(crate) thread: ThreadChoice,
@@ -388,7 +392,7 @@ impl Mailbox {
                 labels: labels.clone(),
                 internal_date: new.internal_date,
                 history_id: 0,
-                size: new.size,
+                size: OnceLock::new(),
                 content: new.content,
                 summary: new.summary,
             },

@@ -17,9 +17,7 @@ pub(crate) fn run(
 ) -> Option<Result<Value, Error>> {
     let change = |act: fn(&mut User)| {
         let index = user(workspace, input)?;
-        let mut users = workspace.users();
-        act(&mut users[index.0]);
-        Ok(state(&users[index.0]))
+        Ok(state(workspace.users().edit(index, act)))
     };
     Some(match operation {
         "user.suspend" => change(|user| user.state = AccountState::Suspended),
@@ -83,7 +81,9 @@ fn flag(input: &Value, name: &str) -> Result<bool, Error> {
 fn mailbox(workspace: &Workspace, input: &Value) -> Result<Value, Error> {
     let index = user(workspace, input)?;
     let enabled = flag(input, "enabled")?;
-    workspace.users()[index.0].mailbox_setup = enabled;
+    workspace
+        .users()
+        .edit(index, |user| user.mailbox_setup = enabled);
     Ok(json!({ "enabled": enabled }))
 }
 
@@ -100,11 +100,11 @@ fn restrict(workspace: &Workspace, input: &Value) -> Result<Value, Error> {
 fn delete(workspace: &Workspace, input: &Value) -> Result<Value, Error> {
     let index = user(workspace, input)?;
     let now = workspace.now_ms();
-    let answer = {
-        let mut users = workspace.users();
-        users[index.0].deleted_ms = Some(now);
-        state(&users[index.0])
-    };
+    let answer = state(
+        workspace
+            .users()
+            .edit(index, |user| user.deleted_ms = Some(now)),
+    );
     workspace.tokens().expire(Some(index));
     Ok(answer)
 }
@@ -116,9 +116,9 @@ fn undelete(workspace: &Workspace, input: &Value) -> Result<Value, Error> {
     for address in std::iter::once(&user.primary).chain(&user.aliases) {
         check_free(workspace, address)?;
     }
-    let mut users = workspace.users();
-    users[index.0].deleted_ms = None;
-    Ok(state(&users[index.0]))
+    Ok(state(
+        workspace.users().edit(index, |user| user.deleted_ms = None),
+    ))
 }
 
 fn deleted(workspace: &Workspace, key: &str) -> Result<UserIndex, Error> {
@@ -152,17 +152,15 @@ fn rename(workspace: &Workspace, input: &Value) -> Result<Value, Error> {
         Some((holder, _)) if holder == index => {}
         _ => check_free(workspace, email)?,
     }
-    let (old, answer) = {
-        let mut users = workspace.users();
-        let user = &mut users[index.0];
-        let old = std::mem::replace(&mut user.primary, email.to_owned());
+    let old = workspace.primary(index);
+    let answer = state(workspace.users().edit(index, |user| {
+        user.primary = email.to_owned();
         user.aliases
             .retain(|alias| !alias.eq_ignore_ascii_case(email));
         if !old.eq_ignore_ascii_case(email) {
             user.aliases.push(old.clone());
         }
-        (old, state(user))
-    };
+    }));
     workspace
         .delegation()
         .rename(&old.to_ascii_lowercase(), &email.to_ascii_lowercase());
@@ -180,16 +178,16 @@ fn recreate(workspace: &Workspace, input: &Value) -> Result<Value, Error> {
     let answer = {
         let mut users = workspace.users();
         let n_ids = users.len() as u64;
-        let user = &mut users[index.0];
         let mut rng = fastrand::Rng::with_seed(now.unsigned_abs() ^ (index.0 as u64) << 48 ^ n_ids);
-        user.id = format!("1{:020}", rng.u64(..));
-        user.aliases.clear();
-        user.state = AccountState::Active;
-        user.archived = false;
-        user.deleted_ms = None;
-        user.mailbox_setup = true;
-        user.created = crate::generate::rfc3339(now);
-        state(user)
+        state(users.edit(index, |user| {
+            user.id = format!("1{:020}", rng.u64(..));
+            user.aliases.clear();
+            user.state = AccountState::Active;
+            user.archived = false;
+            user.deleted_ms = None;
+            user.mailbox_setup = true;
+            user.created = crate::wire::rfc3339_seconds(now);
+        }))
     };
     workspace.tokens().expire(Some(index));
     let rng = fastrand::Rng::with_seed(now.unsigned_abs() ^ index.0 as u64);
@@ -203,20 +201,20 @@ fn add_alias(workspace: &Workspace, input: &Value) -> Result<Value, Error> {
     let index = user(workspace, input)?;
     let alias = text(input, "alias")?;
     check_free(workspace, alias)?;
-    let mut users = workspace.users();
-    users[index.0].aliases.push(alias.to_owned());
-    Ok(state(&users[index.0]))
+    Ok(state(workspace.users().edit(index, |user| {
+        user.aliases.push(alias.to_owned());
+    })))
 }
 
 fn remove_alias(workspace: &Workspace, input: &Value) -> Result<Value, Error> {
     let index = user(workspace, input)?;
     let alias = text(input, "alias")?;
+    let is_own = |own: &String| own.eq_ignore_ascii_case(alias);
     let mut users = workspace.users();
-    let user = &mut users[index.0];
-    let before = user.aliases.len();
-    user.aliases.retain(|own| !own.eq_ignore_ascii_case(alias));
-    if user.aliases.len() == before {
+    if !users[index.0].aliases.iter().any(is_own) {
         return Err(failed(format!("no such alias: {alias}")));
     }
-    Ok(state(user))
+    Ok(state(users.edit(index, |user| {
+        user.aliases.retain(|own| !is_own(own))
+    })))
 }

@@ -13,6 +13,8 @@ use crate::pubsub::PubSub;
 use crate::quota::Quota;
 use crate::stats::Stats;
 use crate::store::Mailbox;
+use std::collections::HashMap;
+use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -53,10 +55,84 @@ impl User {
 
     /// Whether `address` is the primary address or an alias; without regard to case.
     pub(crate) fn has_address(&self, address: &str) -> bool {
+        self.addresses()
+            .any(|own| own.eq_ignore_ascii_case(address))
+    }
+
+    fn addresses(&self) -> impl Iterator<Item = &String> {
         std::iter::once(&self.primary)
             .chain(&self.aliases)
             .chain(&self.fixed_aliases)
-            .any(|own| own.eq_ignore_ascii_case(address))
+    }
+
+    /// What the account is found by.
+    fn keys(&self) -> Vec<String> {
+        let addresses = self.addresses().map(|own| own.to_ascii_lowercase());
+        addresses.chain([self.id.clone()]).collect()
+    }
+}
+
+/// All accounts, found by address and id without a walk. Read like a slice; changed by [`Users::edit`] only.
+#[derive(Debug)]
+pub(crate) struct Users {
+    list: Vec<User>,
+    /// Addresses in lower case and ids of those that are not deleted.
+    by_key: HashMap<String, UserIndex>,
+}
+
+impl Users {
+    pub(crate) fn new(list: Vec<User>) -> Self {
+        let mut users = Self {
+            list: Vec::new(),
+            by_key: HashMap::with_capacity(4 * list.len()),
+        };
+        for user in &list {
+            users.add_keys(user);
+        }
+        users.list = list;
+        users
+    }
+
+    /// Changes an account.
+    pub(crate) fn edit(&mut self, index: UserIndex, act: impl FnOnce(&mut User)) -> &User {
+        for key in self.list[index.0].keys() {
+            if self.by_key.get(&key) == Some(&index) {
+                self.by_key.remove(&key);
+            }
+        }
+        act(&mut self.list[index.0]);
+        let user = self.list[index.0].clone();
+        self.add_keys(&user);
+        &self.list[index.0]
+    }
+
+    fn add_keys(&mut self, user: &User) {
+        if user.deleted_ms.is_none() {
+            for key in user.keys() {
+                self.by_key.entry(key).or_insert(user.index);
+            }
+        }
+    }
+
+    /// Finds a user by primary address, alias or id; addresses without regard to case. Deleted ones are not found.
+    fn find(&self, key: &str) -> Option<(UserIndex, NamedBy)> {
+        let index = *self.by_key.get(&key.to_ascii_lowercase())?;
+        let user = &self.list[index.0];
+        let named_by = if user.primary.eq_ignore_ascii_case(key) {
+            NamedBy::Primary
+        } else if user.id == key {
+            NamedBy::Id
+        } else {
+            NamedBy::Alias
+        };
+        Some((index, named_by))
+    }
+}
+
+impl Deref for Users {
+    type Target = [User];
+    fn deref(&self) -> &[User] {
+        &self.list
     }
 }
 
@@ -94,7 +170,7 @@ pub(crate) struct Workspace {
     skew_ms: AtomicI64,
     account: Mutex<ServiceAccount>,
     client: Mutex<Client>,
-    users: Mutex<Vec<User>>,
+    users: Mutex<Users>,
     mailboxes: Vec<Mutex<Mailbox>>,
     calendars: Mutex<Calendars>,
     drive: Mutex<Drive>,
@@ -102,6 +178,7 @@ pub(crate) struct Workspace {
     tokens: Mutex<Tokens>,
     faults: Mutex<Faults>,
     pub(crate) gmail: gmail::Policy,
+    uploads: Mutex<gmail::Uploads>,
     pubsub: Mutex<PubSub>,
     /// Changes per second; a change is made under this lock, so that stopping means quiet.
     rate: Mutex<f64>,
@@ -137,7 +214,7 @@ impl Workspace {
             skew_ms: AtomicI64::new(0),
             account: Mutex::new(parts.account),
             client: Mutex::new(parts.client),
-            users: Mutex::new(parts.users),
+            users: Mutex::new(Users::new(parts.users)),
             mailboxes: parts.mailboxes.into_iter().map(Mutex::new).collect(),
             calendars: Mutex::new(parts.calendars),
             drive: Mutex::new(parts.drive),
@@ -145,12 +222,13 @@ impl Workspace {
             tokens: Mutex::new(Tokens::new(parts.seed)),
             faults: Mutex::new(Faults::default()),
             gmail: gmail::Policy::default(),
+            uploads: Mutex::new(gmail::Uploads::new(parts.seed)),
             pubsub: Mutex::default(),
             rate: Mutex::new(parts.rate),
         }
     }
 
-    pub(crate) fn users(&self) -> MutexGuard<'_, Vec<User>> {
+    pub(crate) fn users(&self) -> MutexGuard<'_, Users> {
         lock(&self.users)
     }
 
@@ -210,6 +288,11 @@ impl Workspace {
         lock(&self.faults)
     }
 
+    /// Resumable uploads to Gmail.
+    pub(crate) fn uploads(&self) -> MutexGuard<'_, gmail::Uploads> {
+        lock(&self.uploads)
+    }
+
     /// Taken before a mailbox, where both are needed.
     pub(crate) fn pubsub(&self) -> MutexGuard<'_, PubSub> {
         lock(&self.pubsub)
@@ -221,20 +304,7 @@ impl Workspace {
 
     /// Finds a user by primary address, alias or id; addresses without regard to case. Deleted ones are not found.
     pub(crate) fn find_user(&self, key: &str) -> Option<(UserIndex, NamedBy)> {
-        let users = self.users();
-        let same = |own: &String| own.eq_ignore_ascii_case(key);
-        for user in users.iter().filter(|user| user.deleted_ms.is_none()) {
-            if same(&user.primary) {
-                return Some((user.index, NamedBy::Primary));
-            }
-            if user.id == key {
-                return Some((user.index, NamedBy::Id));
-            }
-            if user.aliases.iter().chain(&user.fixed_aliases).any(same) {
-                return Some((user.index, NamedBy::Alias));
-            }
-        }
-        None
+        self.users().find(key)
     }
 
     /// The mailbox that `user_id` in a Gmail path means for a token of `caller`.

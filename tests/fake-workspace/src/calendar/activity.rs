@@ -4,14 +4,12 @@ use super::desk::Desk;
 use super::draft::{self, Options};
 use super::store::{Event, Key, State};
 use super::write::{Edit, instance};
+use crate::activity::{Deed, repeat};
 use crate::error::ApiError;
 use crate::workspace::{UserIndex, Workspace};
 use jiff::{Timestamp, ToSpan};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
-
-/// What was done; also the word in the counts.
-type Deed = &'static str;
 
 const RULES: [&str; 6] = [
     "RRULE:FREQ=DAILY;COUNT=5",
@@ -35,12 +33,7 @@ pub(crate) fn churn(
     rounds: u64,
 ) -> BTreeMap<Deed, u64> {
     let mut rng = fastrand::Rng::with_seed(seed);
-    let mut counts = BTreeMap::new();
-    for _ in 0..rounds {
-        let deed = change(workspace, user, calendar, &mut rng);
-        *counts.entry(deed).or_default() += 1;
-    }
-    counts
+    repeat(rounds, || change(workspace, user, calendar, &mut rng))
 }
 
 /// One change; `refused` where the rules do not let the user make it.

@@ -6,12 +6,14 @@
 use super::desk::{Desk, invalid, not_found, refused};
 use super::read::{Deleted, View};
 use super::recur::expand;
+use super::schema::EVENT_TYPES;
 use super::store::{Calendar, Event, Key, Role, State, shape};
 use super::token::{PageToken, SyncToken, binding, key_text};
 use super::when::{When, time_zone};
 use super::write::instance;
 use crate::call::Query;
 use crate::error::ApiError;
+use crate::wire;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::{Map, Value, json};
@@ -37,14 +39,6 @@ const NOT_WITH_SYNC: [&str; 8] = [
     "timeMin",
     "timeMax",
     "updatedMin",
-];
-const TYPES: [&str; 6] = [
-    "birthday",
-    "default",
-    "focusTime",
-    "fromGmail",
-    "outOfOffice",
-    "workingLocation",
 ];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -168,7 +162,10 @@ impl Listing {
         let mut types: Vec<String> = query.all("eventTypes").map(str::to_owned).collect();
         types.sort_unstable();
         types.dedup();
-        if let Some(text) = types.iter().find(|kind| !TYPES.contains(&kind.as_str())) {
+        if let Some(text) = types
+            .iter()
+            .find(|kind| !EVENT_TYPES.contains(&kind.as_str()))
+        {
             return Err(invalid(
                 "eventTypes",
                 format!("Invalid string value: '{}'.", text.escape_default()),
@@ -578,7 +575,7 @@ impl Desk<'_> {
             return Ok(answer);
         }
         let (items, next) = cut(candidates, after, listing.page, &view);
-        answer["items"] = json!(items);
+        answer["items"] = items.into();
         match next {
             Some(next) => answer["nextPageToken"] = json!(to_token(next)),
             None if listing.has_sync_token() => {
@@ -630,10 +627,10 @@ impl Desk<'_> {
         let calendar = self.calendar(key)?;
         let mut answer = json!({
             "kind": "calendar#events",
-            "etag": format!("\"p{:x}{:x}\"", calendar.updated, calendar.last_change),
+            "etag": wire::etag(format_args!("p{:x}{:x}", calendar.updated, calendar.last_change)),
             "summary": self.summary(key),
             "description": calendar.description.clone().unwrap_or_default(),
-            "updated": super::rfc3339(calendar.updated),
+            "updated": wire::rfc3339(calendar.updated),
             "timeZone": calendar.time_zone,
             "accessRole": role.name(),
             "defaultReminders": [],
@@ -694,7 +691,7 @@ impl Desk<'_> {
             Fill::Items => cut(found, after, listing.page, &view),
             Fill::Nothing => (Vec::new(), Some(after.unwrap_or_default())),
         };
-        answer["items"] = json!(items);
+        answer["items"] = items.into();
         if let Some(after) = next {
             let token = PageToken {
                 binding: page_binding,

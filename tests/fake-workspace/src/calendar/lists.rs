@@ -11,6 +11,7 @@ use super::token::{PageToken, SyncToken, binding, key_text};
 use crate::call::{Query, Reply};
 use crate::error::ApiError;
 use crate::routes::Context;
+use crate::wire;
 use serde_json::{Map, Value, json};
 
 const MAX_PAGE: usize = 250;
@@ -139,7 +140,7 @@ impl Desk<'_> {
 
     pub(super) fn render_entry(&self, key: &Key, role: Role, entry: &Entry) -> Value {
         let id = self.id_of(key);
-        let tag = format!("\"{}\"", entry.updated.unsigned_abs() * 2000 + entry.change);
+        let tag = wire::etag(entry.updated.unsigned_abs() * 2000 + entry.change);
         if entry.deleted {
             return json!({ "kind": "calendar#calendarListEntry", "etag": tag, "id": id, "deleted": true });
         }
@@ -157,15 +158,7 @@ impl Desk<'_> {
         });
         if let Some(calendar) = self.store.calendar(key) {
             shown["timeZone"] = json!(calendar.time_zone);
-            if let Some(text) = &calendar.description {
-                shown["description"] = json!(text);
-            }
-            if let Some(text) = &calendar.location {
-                shown["location"] = json!(text);
-            }
-            if let (Key::Named(_), Some(owner)) = (key, calendar.owner) {
-                shown["dataOwner"] = json!(self.workspace.user(owner).primary);
-            }
+            self.add_details(key, calendar, &mut shown);
         }
         if *key == Key::primary(self.user) {
             shown["primary"] = json!(true);
@@ -275,7 +268,7 @@ impl Desk<'_> {
         };
         let mut answer = json!({
             "kind": "calendar#calendarList",
-            "etag": format!("\"p{}\"", list.last_change),
+            "etag": wire::etag(format_args!("p{}", list.last_change)),
             "items": shown.iter().map(|(_, entry)| entry.clone()).collect::<Value>(),
         });
         if empty || rest.len() > shown.len() {

@@ -12,6 +12,7 @@ use crate::call::Reply;
 use crate::error::ApiError;
 use crate::keys::hex;
 use crate::routes::Context;
+use crate::wire;
 use serde_json::{Map, Value, json};
 
 /// `GET /calendars/{calendarId}`.
@@ -81,7 +82,7 @@ pub(super) fn acl_list(context: &Context<'_>) -> Result<Reply, ApiError> {
     let shown = &rules[..page.min(rules.len())];
     let mut answer = json!({
         "kind": "calendar#acl",
-        "etag": format!("\"a{anchor}\""),
+        "etag": wire::etag(format_args!("a{anchor}")),
         "items": shown.iter().map(|(id, rule)| render_rule(id, rule.role, rule.change)).collect::<Value>(),
     });
     let last = shown.last().map(|(id, _)| (*id).clone());
@@ -191,7 +192,7 @@ fn render_rule(id: &str, role: Role, change: u64) -> Value {
     };
     json!({
         "kind": "calendar#aclRule",
-        "etag": format!("\"{change:020}\""),
+        "etag": wire::etag(format_args!("{change:020}")),
         "id": id,
         "scope": scope,
         "role": role.name(),
@@ -314,12 +315,18 @@ impl Desk<'_> {
         let calendar = self.calendar(key)?;
         let mut shown = json!({
             "kind": "calendar#calendar",
-            "etag": format!("\"c{}\"", calendar.updated),
+            "etag": wire::etag(format_args!("c{}", calendar.updated)),
             "id": self.id_of(key),
             "summary": self.summary(key),
             "timeZone": calendar.time_zone,
             "conferenceProperties": { "allowedConferenceSolutionTypes": ["hangoutsMeet"] },
         });
+        self.add_details(key, calendar, &mut shown);
+        Ok(shown)
+    }
+
+    /// What both the calendar and its entries in calendar lists show, if there is any.
+    pub(super) fn add_details(&self, key: &Key, calendar: &Calendar, shown: &mut Value) {
         if let Some(text) = &calendar.description {
             shown["description"] = json!(text);
         }
@@ -329,6 +336,5 @@ impl Desk<'_> {
         if let (Key::Named(_), Some(owner)) = (key, calendar.owner) {
             shown["dataOwner"] = json!(self.workspace.user(owner).primary);
         }
-        Ok(shown)
     }
 }

@@ -81,9 +81,3 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     api("calendar.settings.list", "GET", "calendar/v3/users/me/settings", READ_SETTINGS, settings::list),
     api("calendar.settings.get", "GET", "calendar/v3/users/me/settings/{setting}", READ_SETTINGS, settings::get),
 ];
-
-/// A time in the form of the API, from milliseconds since 1970.
-fn rfc3339(milliseconds: i64) -> String {
-    jiff::Timestamp::from_millisecond(milliseconds)
-        .map_or_else(|_| String::new(), |time| format!("{time:.3}"))
-}

@@ -146,7 +146,7 @@ impl View {
     }
 
     fn add_times(&self, event: &Event, shown: &mut Map<String, Value>) {
-        let time = |ms: i64| json!(crate::calendar::rfc3339(ms));
+        let time = |ms: i64| json!(crate::wire::rfc3339(ms));
         shown.insert("created".to_owned(), time(event.created));
         shown.insert("updated".to_owned(), time(event.updated));
         let link = BASE64URL.encode(format!("{} {}", event.id, self.calendar_id));

@@ -100,6 +100,16 @@ const ATTACHMENT: Kind = Kind::Object(&[
     ("fileId", Kind::Text),
 ]);
 
+/// All values of `eventType`.
+pub(super) const EVENT_TYPES: &[&str] = &[
+    "birthday",
+    "default",
+    "focusTime",
+    "fromGmail",
+    "outOfOffice",
+    "workingLocation",
+];
+
 /// Members of an event that a client may send.
 pub(crate) const EVENT: Members = &[
     ("id", Kind::Text),
@@ -148,17 +158,7 @@ pub(crate) const EVENT: Members = &[
         Kind::Object(&[("title", Kind::Text), ("url", Kind::Text)]),
     ),
     ("attachments", Kind::List(&ATTACHMENT)),
-    (
-        "eventType",
-        Kind::OneOf(&[
-            "birthday",
-            "default",
-            "focusTime",
-            "fromGmail",
-            "outOfOffice",
-            "workingLocation",
-        ]),
-    ),
+    ("eventType", Kind::OneOf(EVENT_TYPES)),
     (
         "outOfOfficeProperties",
         Kind::Object(&[("autoDeclineMode", DECLINE), ("declineMessage", Kind::Text)]),

@@ -7,6 +7,7 @@ use super::token::{PageToken, binding};
 use crate::call::Reply;
 use crate::error::ApiError;
 use crate::routes::Context;
+use crate::wire;
 use serde_json::{Map, Value, json};
 
 const PALETTE: [&str; 11] = [
@@ -59,7 +60,7 @@ fn all(context: &Context<'_>) -> Result<Vec<(&'static str, String)>, ApiError> {
 }
 
 fn render((id, value): &(&'static str, String)) -> Value {
-    json!({ "kind": "calendar#setting", "etag": format!("\"{id}-{value}\""), "id": id, "value": value })
+    json!({ "kind": "calendar#setting", "etag": wire::etag(format_args!("{id}-{value}")), "id": id, "value": value })
 }
 
 /// `GET /users/me/settings`, in the order of their ids.
@@ -85,7 +86,7 @@ pub(super) fn list(context: &Context<'_>) -> Result<Reply, ApiError> {
     let shown: Vec<_> = rest.by_ref().take(size).collect();
     let mut answer = json!({
         "kind": "calendar#settings",
-        "etag": "\"settings\"",
+        "etag": wire::etag("settings"),
         "items": shown.iter().copied().map(render).collect::<Value>(),
     });
     if context.empty_page || rest.next().is_some() {

@@ -3,9 +3,8 @@
 use super::desk::invalid;
 use super::store::{Expiry, Key};
 use crate::error::ApiError;
-use crate::oauth::BASE64URL;
-use base64::Engine;
-use serde_json::{Value, json};
+use crate::wire::{from_token, to_token};
+use serde_json::json;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// Where a listing with changes goes on.
@@ -43,7 +42,7 @@ pub(crate) fn binding(values: &impl Hash) -> u64 {
 impl SyncToken {
     pub(crate) fn write(&self) -> String {
         let (min, max) = self.bounds;
-        encode(&json!([
+        to_token(&json!([
             self.serial,
             self.change,
             self.binding,
@@ -55,7 +54,7 @@ impl SyncToken {
 
     pub(crate) fn parse(text: &str) -> Result<Self, ApiError> {
         let read = || {
-            let value = decode(text)?;
+            let value = from_token(text)?;
             Some(Self {
                 serial: value[0].as_u64()?,
                 change: value[1].as_u64()?,
@@ -79,13 +78,13 @@ impl SyncToken {
 
 impl PageToken {
     pub(crate) fn write(&self) -> String {
-        encode(&json!([self.binding, self.anchor, self.after]))
+        to_token(&json!([self.binding, self.anchor, self.after]))
     }
 
     /// Reads the token of a listing with these parameters.
     pub(crate) fn parse(text: &str, binding: u64) -> Result<Self, ApiError> {
         let read = || {
-            let value = decode(text)?;
+            let value = from_token(text)?;
             Some(Self {
                 binding: value[0].as_u64()?,
                 anchor: value[1].as_u64()?,
@@ -118,12 +117,4 @@ pub(crate) fn key_text(key: &Key) -> String {
         Key::Primary(user) => format!("user {}", user.0),
         Key::Named(id) => id.clone(),
     }
-}
-
-fn encode(value: &Value) -> String {
-    BASE64URL.encode(value.to_string())
-}
-
-fn decode(text: &str) -> Option<Value> {
-    serde_json::from_slice(&BASE64URL.decode(text).ok()?).ok()
 }

@@ -9,6 +9,7 @@ use super::schema::merge;
 use super::store::{Event, Key, Role, State};
 use super::when::When;
 use crate::error::ApiError;
+use crate::wire;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
@@ -39,7 +40,15 @@ pub(crate) type Written = (Key, String);
 
 /// The entity tag of an event.
 pub(crate) fn etag(event: &Event) -> String {
-    format!("\"{}\"", event.updated.unsigned_abs() * 2000 + event.change)
+    wire::etag(event.updated.unsigned_abs() * 2000 + event.change)
+}
+
+/// New events take place.
+fn refuse_cancelled(form: &Map<String, Value>) -> Result<(), ApiError> {
+    match form.get("status") {
+        Some(status) if status == "cancelled" => Err(invalid("status", "Invalid event status.")),
+        _ => Ok(()),
+    }
 }
 
 impl Desk<'_> {
@@ -65,12 +74,7 @@ impl Desk<'_> {
                 "Events of this type cannot be created.",
             ));
         }
-        if form
-            .get("status")
-            .is_some_and(|status| status == "cancelled")
-        {
-            return Err(invalid("status", "Invalid event status."));
-        }
+        refuse_cancelled(&form)?;
         let organizer = self.organizer(&key)?;
         form.insert("organizer".to_owned(), organizer);
         self.create(&key, Some(key.clone()), form, options)
@@ -101,12 +105,7 @@ impl Desk<'_> {
                 "Only events of the default type can be imported.",
             ));
         }
-        if form
-            .get("status")
-            .is_some_and(|status| status == "cancelled")
-        {
-            return Err(invalid("status", "Invalid event status."));
-        }
+        refuse_cancelled(&form)?;
         let own = self.organizer(&key)?;
         let address = form
             .get("organizer")

@@ -6,12 +6,10 @@ use super::patch::Patch;
 use super::permissions::Request;
 use super::rules::Caller;
 use super::store::Store;
+use crate::activity::{Deed, repeat};
 use crate::error::ApiError;
 use crate::workspace::{UserIndex, Workspace, now_ms};
 use std::collections::BTreeMap;
-
-/// What was done; also the word in the counts.
-type Deed = &'static str;
 
 /// A burst of `rounds` changes by one user and, now and then, by those who work with them.
 pub(crate) fn churn(
@@ -21,11 +19,7 @@ pub(crate) fn churn(
     rounds: u64,
 ) -> BTreeMap<Deed, u64> {
     let mut rng = fastrand::Rng::with_seed(seed ^ 0x0064_7269_7665);
-    let mut counts = BTreeMap::new();
-    for _ in 0..rounds {
-        *counts.entry(change(workspace, user, &mut rng)).or_default() += 1;
-    }
-    counts
+    repeat(rounds, || change(workspace, user, &mut rng))
 }
 
 /// One change; `refused` if it was one that the user may not make.

@@ -7,10 +7,11 @@ use super::log::{Entry, Presence, Subject};
 use super::model::{File, FileId};
 use super::rules::{Caller, Seen};
 use super::store::{Reach, Store};
-use super::{check_spaces, errors, flag, from_token, open, page_size, reply, to_token, view};
+use super::{check_spaces, errors, flag, open, page_size, reply, view};
 use crate::call::{Query, Reply};
 use crate::error::ApiError;
 use crate::routes::{Context, empty_page};
+use crate::wire::{from_token, rfc3339, to_token};
 use crate::workspace::Workspace;
 use serde_json::{Value, json};
 
@@ -51,7 +52,7 @@ impl Feed {
         match self {
             Self::User => token.parse().map_err(|_| invalid()),
             Self::Drive(drive) => {
-                let value = from_token(token)?;
+                let value = from_token(token).ok_or_else(invalid)?;
                 value[1]
                     .as_u64()
                     .filter(|_| value[0] == drive.as_str())
@@ -183,7 +184,8 @@ pub(super) fn list(context: &Context<'_>) -> Result<Reply, ApiError> {
         };
         changes.extend(reader.show(entry));
     }
-    let mut answer = json!({ "kind": "drive#changeList", "changes": changes });
+    let mut answer = json!({ "kind": "drive#changeList" });
+    answer["changes"] = changes.into();
     match next {
         Some(number) => answer["nextPageToken"] = json!(feed.token(number)),
         None => answer["newStartPageToken"] = json!(feed.token(log.next())),
@@ -223,7 +225,7 @@ impl Reader<'_> {
             "kind": "drive#change",
             "type": "file",
             "changeType": "file",
-            "time": view::time(entry.time),
+            "time": rfc3339(entry.time),
             "removed": true,
             "fileId": id.as_str(),
         });
@@ -291,7 +293,7 @@ impl Reader<'_> {
             "kind": "drive#change",
             "type": "drive",
             "changeType": "drive",
-            "time": view::time(entry.time),
+            "time": rfc3339(entry.time),
             "removed": drive.is_none(),
             "driveId": id.as_str(),
             "teamDriveId": id.as_str(),

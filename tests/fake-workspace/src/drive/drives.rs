@@ -8,10 +8,11 @@ use super::model::{FileId, Role, SharedDrive};
 use super::query::{self, Expression, Operator, Term};
 use super::rules::Caller;
 use super::store::Store;
-use super::{body, errors, files, offset, open, page, page_size, reply, view};
+use super::{errors, files, offset, open, page, page_size, reply, view};
 use crate::call::Reply;
 use crate::error::ApiError;
 use crate::routes::Context;
+use crate::wire;
 use serde_json::{Value, json};
 
 const MAX_PAGE: usize = 100;
@@ -157,7 +158,7 @@ pub(super) fn create(context: &Context<'_>) -> Result<Reply, ApiError> {
         .first("requestId")
         .filter(|id| !id.is_empty())
         .ok_or_else(|| errors::required("requestId", "Required parameter: requestId"))?;
-    let body = body(context)?;
+    let body = wire::object(&context.call.body)?;
     let name = body["name"]
         .as_str()
         .filter(|name| !name.is_empty())
@@ -180,7 +181,7 @@ pub(super) fn create(context: &Context<'_>) -> Result<Reply, ApiError> {
 /// `drives.update`: name and restrictions.
 pub(super) fn update(context: &Context<'_>) -> Result<Reply, ApiError> {
     let (mut store, caller) = open(context)?;
-    let body = body(context)?;
+    let body = wire::object(&context.call.body)?;
     let (id, role) = allowed(context, &store, &caller, Role::Organizer)?;
     if let Some(name) = body["name"].as_str()
         && let Some(root) = store.files.get_mut(&id)

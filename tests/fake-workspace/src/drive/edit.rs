@@ -134,20 +134,24 @@ impl Store {
         }
     }
 
+    /// The item and all below it, each with who sees it now.
+    fn scopes(&self, id: &FileId) -> Vec<(FileId, Scope)> {
+        self.subtree(id)
+            .into_iter()
+            .map(|item| {
+                let scope = self.scope(&item);
+                (item, scope)
+            })
+            .collect()
+    }
+
     /// Deletes for ever: in a shared drive all that is below, in My Drive what has the same owner.
     /// What others own goes to their roots.
     pub(super) fn delete(&mut self, actor: Actor, id: &FileId) {
         let Some(owner) = self.files.get(id).map(|file| file.owner) else {
             return;
         };
-        let scopes: Vec<(FileId, Scope)> = self
-            .subtree(id)
-            .into_iter()
-            .map(|item| {
-                let scope = self.scope(&item);
-                (item, scope)
-            })
-            .collect();
+        let scopes = self.scopes(id);
         let (gone, left): (Vec<_>, Vec<_>) = scopes
             .into_iter()
             .partition(|(item, _)| self.files.get(item).is_some_and(|file| file.owner == owner));
@@ -222,14 +226,7 @@ impl Store {
             self.log(actor, id, &before);
             return;
         }
-        let scopes: Vec<(FileId, Scope)> = self
-            .subtree(id)
-            .into_iter()
-            .map(|item| {
-                let scope = self.scope(&item);
-                (item, scope)
-            })
-            .collect();
+        let scopes = self.scopes(id);
         self.reparent(id, parent);
         for (item, _) in &scopes {
             self.settle(actor, item, drive.as_ref(), heir);

@@ -8,10 +8,12 @@ use super::patch::Patch;
 use super::rules::{Caller, Right};
 use super::store::Store;
 use super::upload::{self, Session, Upload};
-use super::{DOWNLOAD, body, errors, has_scope, open, reply, view};
+use super::{DOWNLOAD, errors, open, reply, view};
 use crate::call::{Body, Reply};
 use crate::error::ApiError;
+use crate::resumable::Pieces;
 use crate::routes::Context;
+use crate::wire;
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
@@ -117,7 +119,7 @@ pub(super) fn get(context: &Context<'_>) -> Result<Reply, ApiError> {
         let value = view::file(context.workspace, &caller, &seen);
         return Ok(reply(context, value, DEFAULT_FIELDS));
     }
-    if !has_scope(context, DOWNLOAD) {
+    if !context.has_scope(DOWNLOAD) {
         return Err(ApiError::insufficient_scope("drive.files.get", DOWNLOAD));
     }
     let head = seen
@@ -187,7 +189,7 @@ pub(super) fn create(context: &Context<'_>) -> Result<Reply, ApiError> {
         Upload::Resumable {
             metadata,
             mime_type,
-            total,
+            content,
         } => {
             Patch::parse(&metadata)?;
             begin(
@@ -195,7 +197,7 @@ pub(super) fn create(context: &Context<'_>) -> Result<Reply, ApiError> {
                 &mut store,
                 &caller,
                 None,
-                (metadata, mime_type, total),
+                (metadata, mime_type, content),
             )
         }
     }
@@ -216,7 +218,7 @@ pub(super) fn update(context: &Context<'_>) -> Result<Reply, ApiError> {
         Upload::Resumable {
             metadata,
             mime_type,
-            total,
+            content,
         } => {
             Patch::parse(&metadata)?;
             store.seen(&caller, id)?.need(Right::Edit)?;
@@ -225,7 +227,7 @@ pub(super) fn update(context: &Context<'_>) -> Result<Reply, ApiError> {
                 &mut store,
                 &caller,
                 Some(id),
-                (metadata, mime_type, total),
+                (metadata, mime_type, content),
             )
         }
     }
@@ -245,7 +247,7 @@ fn begin(
     store: &mut Store,
     caller: &Caller,
     target: Option<&str>,
-    (metadata, mime_type, total): (Value, Option<String>, Option<usize>),
+    (metadata, mime_type, content): (Value, Option<String>, Pieces),
 ) -> Result<Reply, ApiError> {
     if store.uploads.len() >= MAX_UPLOADS {
         store.uploads.retain(|_, session| session.done.is_none());
@@ -258,8 +260,7 @@ fn begin(
         target: target.map(str::to_owned),
         metadata,
         mime_type,
-        total,
-        received: Vec::new(),
+        content,
         all_drives: caller.all_drives,
         parents: (owned(add), owned(remove)),
         done: None,
@@ -305,18 +306,13 @@ pub(super) fn resume(context: &Context<'_>) -> Result<Reply, ApiError> {
     if let Some(done) = session.done.clone() {
         return show(context, &store, &caller, &done);
     }
-    if !session.take(context.call)? {
-        let mut reply = Reply::html("");
-        reply.status = 308;
-        reply
-            .headers
-            .extend(session.range().map(|range| ("range", range)));
-        return Ok(reply);
+    if !session.content.take(context.call)? {
+        return Ok(session.content.go_on());
     }
     let patch = Patch::parse(&session.metadata)?;
     let media = Media {
         mime_type: session.mime_type.clone(),
-        bytes: std::mem::take(&mut session.received).into(),
+        bytes: session.content.finish(),
     };
     let (target, parents) = (session.target.clone(), session.parents.clone());
     let made = match target {
@@ -345,7 +341,7 @@ pub(super) fn delete(context: &Context<'_>) -> Result<Reply, ApiError> {
 /// `files.copy`.
 pub(super) fn copy(context: &Context<'_>) -> Result<Reply, ApiError> {
     let (mut store, caller) = open(context)?;
-    let patch = Patch::parse(&body(context)?)?;
+    let patch = Patch::parse(&wire::object(&context.call.body)?)?;
     let id = store.copy_file(&caller, context.path("id"), &patch)?;
     show(context, &store, &caller, id.as_str())
 }

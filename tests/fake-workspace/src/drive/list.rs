@@ -6,10 +6,11 @@ use super::model::{File, FileId, Grantee};
 use super::query::{self, Expression};
 use super::rules::{Caller, Seen};
 use super::store::{Reach, Store};
-use super::{check_spaces, errors, flag, from_token, open, page_size, reply, to_token, view};
+use super::{check_spaces, errors, flag, open, page_size, reply, view};
 use crate::call::{Query, Reply};
 use crate::error::ApiError;
 use crate::routes::{Context, empty_page};
+use crate::wire::{from_token, to_token};
 use crate::workspace::Workspace;
 use serde_json::{Value, json};
 use std::cmp::Ordering;
@@ -251,7 +252,7 @@ fn start(query: &Query, store: &Store, mark: &str) -> Result<Option<Start>, ApiE
     let Some(text) = query.first("pageToken") else {
         return Ok(None);
     };
-    let token = from_token(text)?;
+    let token = from_token(text).ok_or_else(|| errors::invalid("pageToken"))?;
     let fits = token["epoch"].as_u64() == Some(store.epoch) && token["mark"].as_str() == Some(mark);
     match (token["at"].as_u64(), token["last"].as_str()) {
         (Some(at), Some(last)) if fits => Ok(Some(Start {

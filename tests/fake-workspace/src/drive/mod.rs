@@ -19,7 +19,6 @@ mod permissions;
 mod query;
 mod revisions;
 mod rules;
-mod schema;
 pub(crate) mod store;
 mod upload;
 mod view;
@@ -27,10 +26,9 @@ mod view;
 use crate::call::{Query, Reply};
 use crate::error::ApiError;
 use crate::fields::Mask;
-use crate::oauth::BASE64URL;
 use crate::routes::{Context, Operation, api};
+use crate::wire::{from_token, to_token};
 use crate::workspace::now_ms;
-use base64::Engine;
 use rules::Caller;
 use serde_json::{Value, json};
 use std::sync::MutexGuard;
@@ -67,11 +65,9 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     api("drive.files.get", "GET", "drive/v3/files/{id}", READ, files::get),
     api("drive.files.create", "POST", "drive/v3/files", WRITE, files::create),
     api("drive.files.create", "POST", "upload/drive/v3/files", WRITE, files::create),
-    api("drive.files.create", "POST", "resumable/upload/drive/v3/files", WRITE, files::create),
     api("drive.files.create", "PUT", "upload/drive/v3/files", WRITE, files::resume),
     api("drive.files.update", "PATCH", "drive/v3/files/{id}", UPDATE, files::update),
     api("drive.files.update", "PATCH", "upload/drive/v3/files/{id}", WRITE, files::update),
-    api("drive.files.update", "PATCH", "resumable/upload/drive/v3/files/{id}", WRITE, files::update),
     api("drive.files.update", "PUT", "upload/drive/v3/files/{id}", WRITE, files::resume),
     api("drive.files.delete", "DELETE", "drive/v3/files/{id}", WRITE, files::delete),
     api("drive.files.copy", "POST", "drive/v3/files/{id}/copy", WRITE, files::copy),
@@ -92,7 +88,6 @@ fn open<'a>(context: &Context<'a>) -> Result<(MutexGuard<'a, Store>, Caller), Ap
             "A service account has no Drive of its own here; name a user as the subject.",
         ));
     };
-    schema::check(context.call)?;
     let now = now_ms();
     let wide = |scope: &String| READ.contains(&scope.as_str()) && scope != FILE;
     let caller = Caller {
@@ -116,13 +111,6 @@ fn flag(query: &Query, name: &str, old: &str) -> bool {
     query.flag(name) || query.flag(old)
 }
 
-fn has_scope(context: &Context<'_>, scopes: &[&str]) -> bool {
-    context
-        .scopes
-        .iter()
-        .any(|scope| scopes.contains(&scope.as_str()))
-}
-
 /// An answer with the fields that Google sends if none are asked for.
 fn reply(context: &Context<'_>, mut value: Value, default: &str) -> Reply {
     if context.call.query.first("fields").is_none()
@@ -131,18 +119,6 @@ fn reply(context: &Context<'_>, mut value: Value, default: &str) -> Reply {
         mask.apply(&mut value);
     }
     Reply::json(value)
-}
-
-/// The JSON body; an absent one counts as empty.
-fn body(context: &Context<'_>) -> Result<Value, ApiError> {
-    let bytes = &context.call.body;
-    if bytes.trim_ascii().is_empty() {
-        return Ok(json!({}));
-    }
-    serde_json::from_slice(bytes)
-        .ok()
-        .filter(Value::is_object)
-        .ok_or_else(errors::parse_error)
 }
 
 /// `pageSize`: what is above the maximum is lowered to it.
@@ -156,27 +132,13 @@ fn page_size(query: &Query, default: usize, max: usize) -> Result<usize, ApiErro
     }
 }
 
-/// A page token that means nothing to who gets it.
-fn to_token(value: &Value) -> String {
-    BASE64URL.encode(value.to_string())
-}
-
-fn from_token(text: &str) -> Result<Value, ApiError> {
-    BASE64URL
-        .decode(text)
-        .ok()
-        .and_then(|bytes| serde_json::from_slice(&bytes).ok())
-        .ok_or_else(|| errors::invalid("pageToken"))
-}
-
 /// The offset in the token of a short list that is cut by position.
 fn offset(query: &Query) -> Result<usize, ApiError> {
     let Some(text) = query.first("pageToken") else {
         return Ok(0);
     };
-    let value = from_token(text)?;
-    value["at"]
-        .as_u64()
+    from_token(text)
+        .and_then(|value| value["at"].as_u64())
         .and_then(|at| usize::try_from(at).ok())
         .ok_or_else(|| errors::invalid("pageToken"))
 }

@@ -7,10 +7,11 @@ use super::ops::is_addressed;
 use super::rules::{Caller, Right, Seen};
 use super::store::Store;
 use super::view::{self, Effective};
-use super::{body, errors, files, offset, open, page, page_size, reply};
+use super::{errors, files, offset, open, page, page_size, reply};
 use crate::call::Reply;
 use crate::error::ApiError;
 use crate::routes::Context;
+use crate::wire;
 use crate::workspace::{UserIndex, Workspace};
 use serde_json::{Value, json};
 
@@ -292,7 +293,7 @@ pub(super) fn get(context: &Context<'_>) -> Result<Reply, ApiError> {
 
 /// `permissions.create`; for somebody who has one already it changes that.
 pub(super) fn create(context: &Context<'_>) -> Result<Reply, ApiError> {
-    let body = body(context)?;
+    let body = wire::object(&context.call.body)?;
     let role = role(&body)?;
     let grantee = grantee(context.workspace, &body)?;
     let (mut store, caller) = open(context)?;
@@ -304,7 +305,7 @@ pub(super) fn create(context: &Context<'_>) -> Result<Reply, ApiError> {
 
 /// `permissions.update`: role and expiration.
 pub(super) fn update(context: &Context<'_>) -> Result<Reply, ApiError> {
-    let body = body(context)?;
+    let body = wire::object(&context.call.body)?;
     let (mut store, caller) = open(context)?;
     let seen = store.shared_item(context, &caller, context.path("id"))?;
     let mut permission = find(context.workspace, &seen, context.path("permissionId"))?.permission;

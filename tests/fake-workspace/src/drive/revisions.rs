@@ -4,10 +4,11 @@
 
 use super::model::Revision;
 use super::rules::{Caller, Right, Seen};
-use super::{DOWNLOAD, errors, files, has_scope, offset, open, page, page_size, reply, view};
+use super::{DOWNLOAD, errors, files, offset, open, page, page_size, reply, view};
 use crate::call::Reply;
 use crate::error::ApiError;
 use crate::routes::Context;
+use crate::wire::rfc3339;
 use serde_json::{Value, json};
 
 const MAX_PAGE: usize = 1000;
@@ -17,7 +18,7 @@ fn revision(context: &Context<'_>, caller: &Caller, seen: &Seen<'_>, revision: &
         "kind": "drive#revision",
         "id": &*revision.id,
         "mimeType": &*revision.mime_type,
-        "modifiedTime": view::time(revision.modified),
+        "modifiedTime": rfc3339(revision.modified),
     });
     if let Some(by) = revision.modified_by {
         value["lastModifyingUser"] = view::user(context.workspace, by, caller.user);
@@ -70,7 +71,7 @@ pub(super) fn get(context: &Context<'_>) -> Result<Reply, ApiError> {
     };
     let found = found.ok_or_else(|| errors::revision_not_found(id))?;
     if context.call.query.first("alt") == Some("media") {
-        if !has_scope(context, DOWNLOAD) {
+        if !context.has_scope(DOWNLOAD) {
             return Err(ApiError::insufficient_scope(
                 "drive.revisions.get",
                 DOWNLOAD,

@@ -1,18 +1,15 @@
-//! Uploads: media, multipart, and resumable ones with chunks and status queries.
+//! Uploads: media, multipart, and the first call of resumable ones; how their pieces come together is in `resumable.rs`.
 //!
 //! See <https://developers.google.com/workspace/drive/api/guides/manage-uploads>.
 
-use super::errors;
 use super::ops::Media;
 use crate::call::Call;
 use crate::error::ApiError;
+use crate::multipart::{self, bad};
+use crate::resumable::Pieces;
+use crate::wire::object;
 use crate::workspace::UserIndex;
-use base64::Engine;
-use bytes::Bytes;
 use serde_json::{Value, json};
-
-/// Chunks but the last are multiples of this, in bytes; of a longer piece the rest is dropped.
-const CHUNK: usize = 256 << 10;
 
 /// What a create or an update brings along.
 #[derive(Debug)]
@@ -22,7 +19,7 @@ pub(super) enum Upload {
     Resumable {
         metadata: Value,
         mime_type: Option<String>,
-        total: Option<usize>,
+        content: Pieces,
     },
 }
 
@@ -34,8 +31,7 @@ pub(crate) struct Session {
     pub(super) target: Option<String>,
     pub(super) metadata: Value,
     pub(super) mime_type: Option<String>,
-    pub(super) total: Option<usize>,
-    pub(super) received: Vec<u8>,
+    pub(super) content: Pieces,
     pub(super) all_drives: bool,
     pub(super) parents: (Vec<String>, Vec<String>),
     /// The file, once all is there.
@@ -58,273 +54,25 @@ pub(super) fn parse(call: &Call) -> Result<Upload, ApiError> {
                 bytes: call.body.clone(),
             }),
         )),
-        Some("multipart") => multipart(call, content_type),
+        Some("multipart") => {
+            let upload = multipart::Upload::parse(call)?;
+            let media = Media {
+                mime_type: upload.content_type.as_deref().and_then(mime_type),
+                bytes: upload.media,
+            };
+            Ok(Upload::Whole(object(&upload.metadata)?, Some(media)))
+        }
         Some("resumable") => Ok(Upload::Resumable {
             metadata: object(&call.body)?,
             mime_type: call.header("x-upload-content-type").and_then(mime_type),
-            total: call
-                .header("x-upload-content-length")
-                .map(|text| text.parse().map_err(|_| bad("Bad X-Upload-Content-Length")))
-                .transpose()?,
+            content: Pieces::announced(call)?,
         }),
         _ => Err(bad("Unknown or missing uploadType")),
     }
-}
-
-fn bad(message: &str) -> ApiError {
-    ApiError::new(400, "badContent", message)
-}
-
-fn object(body: &[u8]) -> Result<Value, ApiError> {
-    if body.trim_ascii().is_empty() {
-        return Ok(json!({}));
-    }
-    serde_json::from_slice(body)
-        .ok()
-        .filter(Value::is_object)
-        .ok_or_else(errors::parse_error)
 }
 
 /// The type without its parameters.
 fn mime_type(header: &str) -> Option<String> {
     let name = header.split(';').next().unwrap_or_default().trim();
     (!name.is_empty()).then(|| name.to_ascii_lowercase())
-}
-
-fn multipart(call: &Call, content_type: &str) -> Result<Upload, ApiError> {
-    let boundary = content_type
-        .split(';')
-        .filter_map(|parameter| parameter.split_once('='))
-        .find(|(name, _)| name.trim().eq_ignore_ascii_case("boundary"))
-        .map(|(_, value)| value.trim().trim_matches('"'))
-        .filter(|value| !value.is_empty())
-        .ok_or_else(|| bad("Missing or bad boundary in the Content-Type header"))?;
-    let parts = split(&call.body, boundary);
-    let [metadata, media] = parts.as_slice() else {
-        return Err(bad("Expected two parts: metadata and media"));
-    };
-    let bytes = if media.is_base64 {
-        let compact: Vec<u8> = media
-            .body
-            .iter()
-            .copied()
-            .filter(|byte| !byte.is_ascii_whitespace())
-            .collect();
-        base64::engine::general_purpose::STANDARD
-            .decode(compact)
-            .map_err(|_| bad("Bad base64 in the media part"))?
-            .into()
-    } else {
-        media.body.clone()
-    };
-    Ok(Upload::Whole(
-        object(&metadata.body)?,
-        Some(Media {
-            mime_type: media.mime_type.clone(),
-            bytes,
-        }),
-    ))
-}
-
-#[derive(Debug)]
-struct Part {
-    mime_type: Option<String>,
-    is_base64: bool,
-    body: Bytes,
-}
-
-/// Splits at lines that are the delimiter; official clients send bare LF as well as CRLF.
-fn split(body: &Bytes, boundary: &str) -> Vec<Part> {
-    let (opens, closes) = (format!("--{boundary}"), format!("--{boundary}--"));
-    let mut parts = Vec::new();
-    let mut start: Option<usize> = None;
-    let mut at = 0;
-    while at < body.len() {
-        let line = line(body, at);
-        let text = body.slice(line.clone());
-        let text = text.trim_ascii_end();
-        let ends = text == closes.as_bytes();
-        if ends || text == opens.as_bytes() {
-            if let Some(start) = start {
-                parts.push(part(&body.slice(start..line.start)));
-            }
-            start = Some(line.end);
-        }
-        if ends {
-            break;
-        }
-        at = line.end;
-    }
-    parts
-}
-
-/// The line that begins at `at`, its end included.
-fn line(body: &[u8], at: usize) -> std::ops::Range<usize> {
-    let rest = body.get(at..).unwrap_or_default();
-    let length = rest
-        .iter()
-        .position(|byte| *byte == b'\n')
-        .map_or(rest.len(), |end| end + 1);
-    at..at + length
-}
-
-fn part(text: &Bytes) -> Part {
-    // The line break before a delimiter belongs to the delimiter.
-    let end = text.strip_suffix(b"\n").map_or(text.len(), |rest| {
-        rest.strip_suffix(b"\r").unwrap_or(rest).len()
-    });
-    let mut part = Part {
-        mime_type: None,
-        is_base64: false,
-        body: Bytes::new(),
-    };
-    let mut at = 0;
-    while at < end {
-        let range = line(&text[..end], at);
-        at = range.end;
-        let header = String::from_utf8_lossy(&text[range]).trim().to_owned();
-        if header.is_empty() {
-            break;
-        }
-        if let Some((name, value)) = header.split_once(':') {
-            match name.trim().to_ascii_lowercase().as_str() {
-                "content-type" => part.mime_type = mime_type(value),
-                "content-transfer-encoding" => {
-                    part.is_base64 = value.trim().eq_ignore_ascii_case("base64");
-                }
-                _ => {}
-            }
-        }
-    }
-    part.body = text.slice(at..end.max(at));
-    part
-}
-
-/// `Content-Range` of a piece.
-#[derive(Debug, PartialEq, Eq)]
-struct Piece {
-    /// First and last byte; absent in a status query.
-    range: Option<(usize, usize)>,
-    total: Option<usize>,
-}
-
-fn piece(header: &str) -> Option<Piece> {
-    let (range, total) = header
-        .trim()
-        .strip_prefix("bytes")?
-        .trim()
-        .split_once('/')?;
-    let total = match total.trim() {
-        "*" => None,
-        number => Some(number.parse().ok()?),
-    };
-    let range = match range.trim() {
-        "*" => None,
-        range => {
-            let (first, last) = range.split_once('-')?;
-            let (first, last): (usize, usize) = (first.parse().ok()?, last.parse().ok()?);
-            (first <= last).then_some(())?;
-            Some((first, last))
-        }
-    };
-    Some(Piece { range, total })
-}
-
-impl Session {
-    /// Takes a piece; true once the content is whole.
-    pub(super) fn take(&mut self, call: &Call) -> Result<bool, ApiError> {
-        let Some(header) = call.header("content-range") else {
-            // Without a range the body is all of it.
-            self.received = call.body.to_vec();
-            self.total = Some(self.received.len());
-            return Ok(true);
-        };
-        let piece = piece(header).ok_or_else(|| bad("Failed to parse Content-Range header."))?;
-        if let (Some(known), Some(total)) = (self.total, piece.total)
-            && known != total
-        {
-            return Err(bad("The total length of the upload has changed."));
-        }
-        self.total = self.total.or(piece.total);
-        if let Some((first, last)) = piece.range {
-            let fits = (last - first).checked_add(1) == Some(call.body.len());
-            if !fits || first > self.received.len() {
-                return Err(bad("The bytes do not fit the Content-Range header."));
-            }
-            let known = self.received.len() - first;
-            self.received
-                .extend_from_slice(call.body.get(known..).unwrap_or_default());
-        }
-        let is_whole = self.total == Some(self.received.len());
-        if self.total.is_some_and(|total| self.received.len() > total) {
-            return Err(bad("More bytes than the total length."));
-        }
-        if !is_whole {
-            let kept = self.received.len() / CHUNK * CHUNK;
-            self.received.truncate(kept);
-        }
-        Ok(is_whole)
-    }
-
-    /// The `Range` header of a 308; absent while nothing has come.
-    pub(super) fn range(&self) -> Option<String> {
-        self.received
-            .len()
-            .checked_sub(1)
-            .map(|last| format!("bytes=0-{last}"))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn both_line_ends_are_taken() {
-        for eol in ["\n", "\r\n"] {
-            let text = [
-                "--b",
-                "Content-Type: application/json",
-                "",
-                "{}",
-                "--b",
-                "Content-Type: text/plain; charset=utf-8",
-                "",
-                "one",
-                "two",
-                "--b--",
-                "",
-            ]
-            .join(eol);
-            let parts = split(&Bytes::from(text), "b");
-            assert_eq!(parts.len(), 2);
-            assert_eq!(parts[0].body, "{}");
-            assert_eq!(parts[1].body, ["one", "two"].join(eol));
-            assert_eq!(parts[1].mime_type.as_deref(), Some("text/plain"));
-        }
-    }
-
-    #[test]
-    fn ranges_are_read_or_refused() {
-        let status = Piece {
-            range: None,
-            total: Some(9),
-        };
-        assert_eq!(piece("bytes */9"), Some(status));
-        let open = Piece {
-            range: Some((0, 4)),
-            total: None,
-        };
-        assert_eq!(piece("bytes 0-4/*"), Some(open));
-        for text in [
-            "",
-            "bytes",
-            "bytes 4-0/9",
-            "bytes a-b/9",
-            "0-4/9",
-            "bytes -/1",
-        ] {
-            assert_eq!(piece(text), None, "{text}");
-        }
-    }
 }

@@ -5,6 +5,7 @@
 use super::model::{DOCUMENT, FileId, Grantee, Permission, Role, SPREADSHEET, SharedDrive};
 use super::rules::{Caller, Right, Seen};
 use super::store::{Access, Reach, Store, View};
+use crate::wire::rfc3339;
 use crate::workspace::{UserIndex, Workspace};
 use serde_json::{Map, Value, json};
 
@@ -22,12 +23,6 @@ pub(super) fn export_formats(mime_type: &str) -> &'static [&'static str] {
         "application/vnd.google-apps.drawing" => &["image/png", "application/pdf"],
         _ => &[],
     }
-}
-
-/// Milliseconds since 1970 as Drive writes them.
-pub(super) fn time(milliseconds: i64) -> String {
-    jiff::Timestamp::from_millisecond(milliseconds)
-        .map_or_else(|_| String::new(), |time| format!("{time:.3}"))
 }
 
 pub(super) fn user(workspace: &Workspace, index: UserIndex, me: UserIndex) -> Value {
@@ -165,7 +160,7 @@ pub(super) fn permission(workspace: &Workspace, seen: &Seen<'_>, effective: &Eff
         }
     }
     if let Some(expires) = permission.expires {
-        value["expirationTime"] = json!(time(expires));
+        value["expirationTime"] = json!(rfc3339(expires));
     }
     if *view == View::Metadata {
         value["view"] = json!("metadata");
@@ -213,8 +208,8 @@ pub(super) fn file(workspace: &Workspace, caller: &Caller, seen: &Seen<'_>) -> V
         "explicitlyTrashed": file.explicitly_trashed.is_some(),
         "spaces": ["drive"],
         "version": file.version.to_string(),
-        "createdTime": time(file.created),
-        "modifiedTime": time(file.modified),
+        "createdTime": rfc3339(file.created),
+        "modifiedTime": rfc3339(file.modified),
         "modifiedByMe": rare.modified_by_user.contains_key(&me),
         "viewedByMe": rare.viewed.contains_key(&me),
         "webViewLink": web_link(&file.mime_type, &file.id),
@@ -258,11 +253,11 @@ pub(super) fn file(workspace: &Workspace, caller: &Caller, seen: &Seen<'_>) -> V
     ];
     for (name, at) in own_times {
         if let Some(at) = at {
-            members.insert(name.to_owned(), json!(time(*at)));
+            members.insert(name.to_owned(), json!(rfc3339(*at)));
         }
     }
     if let Some((at, by)) = store.shared_with(me, file) {
-        members.insert("sharedWithMeTime".to_owned(), json!(time(at)));
+        members.insert("sharedWithMeTime".to_owned(), json!(rfc3339(at)));
         if let Some(by) = by {
             members.insert("sharingUser".to_owned(), user(workspace, by, me));
         }
@@ -380,7 +375,7 @@ fn add_sharing(
                 put("permissionIds", ids);
             }
             if let Some(trashed) = file.explicitly_trashed {
-                put("trashedTime", json!(time(trashed.time)));
+                put("trashedTime", json!(rfc3339(trashed.time)));
                 if let Some(by) = trashed.by {
                     put("trashingUser", user(workspace, by, me));
                 }
@@ -427,7 +422,7 @@ fn add_rare(
             "reason": reason,
             "type": "globalContentRestriction",
             "restrictingUser": user(workspace, *by, caller.user),
-            "restrictionTime": time(*at),
+            "restrictionTime": rfc3339(*at),
             "ownerRestricted": false,
         });
         members.insert("contentRestrictions".to_owned(), json!([restriction]));
@@ -494,7 +489,7 @@ pub(super) fn drive(
         "name": name,
         "colorRgb": "#0f9d58",
         "backgroundImageLink": format!("https://lh3.googleusercontent.com/{}", drive.theme),
-        "createdTime": time(drive.created),
+        "createdTime": rfc3339(drive.created),
         "hidden": drive.hidden_by.contains(&caller.user),
         "capabilities": {
             "canAddChildren": at_least(Role::Writer),

@@ -25,7 +25,6 @@ impl MailFile {
         }
         NewMessage {
             summary: summarize(&self.raw).into(),
-            size: self.raw.len(),
             content: Content::Stored(self.raw),
             labels,
             internal_date: self.date,

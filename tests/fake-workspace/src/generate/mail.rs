@@ -104,12 +104,8 @@ pub(crate) struct Mail {
 impl Mail {
     pub(crate) fn render(&self, view: &View) -> Vec<u8> {
         let mut raw = Vec::with_capacity(8 << 10);
-        self.render_into(view, &mut raw);
+        render::render(self, view, &mut raw);
         raw
-    }
-
-    pub(crate) fn render_into(&self, view: &View, raw: &mut Vec<u8>) {
-        render::render(self, view, raw);
     }
 }
 

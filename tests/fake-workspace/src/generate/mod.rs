@@ -11,6 +11,7 @@ mod texts;
 
 use crate::server::{Error, Options};
 use crate::store::{Content, LabelId, Mailbox, NewMessage, ThreadChoice, ThreadId};
+use crate::wire::rfc3339_seconds;
 use crate::workspace::{AccountState, Role, User, UserIndex};
 use mail::{Mail, Parent, Style, View, compose};
 use people::World;
@@ -88,7 +89,7 @@ fn users(world: &World, options: &Options, rng: &mut fastrand::Rng, now: i64) ->
             given_name: member.given_name.to_owned(),
             family_name: member.family_name.to_owned(),
             org_unit: people::ORG_UNITS[rng.usize(..people::ORG_UNITS.len())].to_owned(),
-            created: rfc3339(now - rng.i64(400..2_000) * DAY_MS),
+            created: rfc3339_seconds(now - rng.i64(400..2_000) * DAY_MS),
             role: if index == 0 {
                 Role::Admin
             } else {
@@ -104,19 +105,6 @@ fn users(world: &World, options: &Options, rng: &mut fastrand::Rng, now: i64) ->
             mailbox_setup: true,
         })
         .collect()
-}
-
-/// A time of day as Google writes it, in UTC with milliseconds.
-pub(crate) fn rfc3339(milliseconds: i64) -> String {
-    let seconds = milliseconds.div_euclid(1000);
-    jiff::Timestamp::from_second(seconds)
-        .map_or_else(|_| String::new(), |time| format!("{time:.3}"))
-}
-
-/// The same with its milliseconds.
-pub(crate) fn rfc3339_millis(milliseconds: i64) -> String {
-    jiff::Timestamp::from_millisecond(milliseconds)
-        .map_or_else(|_| String::new(), |time| format!("{time:.3}"))
 }
 
 /// The size of each mailbox: uneven, as in life, and exact in the sum.
@@ -296,7 +284,7 @@ struct Job {
     files: Vec<files::MailFile>,
 }
 
-/// Every mail is written out once for its size; that is most of the work, so all cores share it.
+/// All cores share the work; each mailbox has its own generator, so the order does not matter.
 fn fill_all(jobs: Vec<Job>, now: i64) -> Vec<Mailbox> {
     let n_threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let next = Mutex::new(jobs.into_iter().enumerate());
@@ -345,7 +333,6 @@ fn fill(job: Job, now: i64) -> Mailbox {
     let mut threads: HashMap<u32, ThreadId> = HashMap::new();
     let mut own_files = own_files.into_iter().peekable();
     let mut floor = mailbox.history_id();
-    let mut scratch = Vec::new();
     for copy in copies {
         while let Some(file) = own_files.next_if(|file| file.date <= copy.date) {
             mailbox.insert(file.into_message(&mut rng));
@@ -353,11 +340,8 @@ fn fill(job: Job, now: i64) -> Mailbox {
         if copy.date < now - LOG_DAYS * DAY_MS {
             floor = mailbox.history_id();
         }
-        scratch.clear();
-        copy.mail.render_into(&copy.view, &mut scratch);
         let id = mailbox.insert(NewMessage {
             summary: copy.mail.summary.clone(),
-            size: scratch.len(),
             content: Content::Generated(copy.mail, copy.view),
             labels: copy.labels,
             internal_date: copy.date,

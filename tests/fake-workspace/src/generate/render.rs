@@ -3,6 +3,7 @@
 use super::charsets::{Language, Transfer, base64_lines, header_text};
 use super::mail::{Address, Attachment, Mail, Style, View};
 use super::texts;
+use crate::wire::rfc2822;
 use std::io::Write;
 
 /// Writes into the buffer; a `Vec` takes everything.
@@ -42,16 +43,6 @@ pub(super) fn render(mail: &Mail, view: &View, out: &mut Vec<u8>) {
     // The journey draws from the generator too; the body has to be the same in all copies.
     let mut rng = fastrand::Rng::with_seed(mail.seed.rotate_left(17));
     body(mail, &mut rng, out);
-}
-
-fn rfc2822(milliseconds: i64) -> String {
-    jiff::Timestamp::from_second(milliseconds.div_euclid(1000))
-        .ok()
-        .and_then(|time| {
-            let zoned = time.to_zoned(jiff::tz::TimeZone::UTC);
-            jiff::fmt::rfc2822::to_string(&zoned).ok()
-        })
-        .unwrap_or_default()
 }
 
 /// What the mail servers on the way have added.

@@ -28,14 +28,21 @@ pub(crate) fn run(workspace: &Workspace, operation: &str, input: &Value) -> Resu
             Ok(json!({ "sendAs": mailbox.send_as.len() }))
         }
         "gmail.policy" => {
-            let replaces = input["replace_message_id"]
-                .as_bool()
-                .ok_or_else(|| failed("`replace_message_id` is missing"))?;
             let policy = &workspace.gmail;
-            policy
-                .replaces_message_id
-                .store(replaces, Ordering::Relaxed);
-            Ok(json!({ "replace_message_id": replaces }))
+            let switches = [
+                ("replace_message_id", &policy.replaces_message_id),
+                ("unpadded", &policy.unpadded),
+            ];
+            let mut answer = json!({});
+            for (name, switch) in switches {
+                match &input[name] {
+                    Value::Null => {}
+                    Value::Bool(on) => switch.store(*on, Ordering::Relaxed),
+                    _ => return Err(failed(format!("`{name}` is true or false"))),
+                }
+                answer[name] = json!(switch.load(Ordering::Relaxed));
+            }
+            Ok(answer)
         }
         _ => Err(Error::Unknown(operation.to_owned())),
     }

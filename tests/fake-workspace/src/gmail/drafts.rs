@@ -5,13 +5,14 @@
 use super::list::Listing;
 use super::message::{Format, Found, describe, refuse_suspended};
 use super::send::{Outgoing, base_subject, choose_thread};
-use super::write::{body_object, brief, mail_of, no_mail, thread_id};
+use super::write::{brief, mail_of, no_mail, thread_id};
 use crate::call::Reply;
 use crate::error::ApiError;
 use crate::routes::Context;
 use crate::store::{
     Content, DraftId, LabelId, Mailbox, MessageId, NewMessage, ThreadChoice, ThreadId, summarize,
 };
+use crate::wire;
 use crate::workspace::now_ms;
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -100,10 +101,10 @@ pub(super) fn send(context: &Context<'_>) -> Result<Reply, ApiError> {
     let user = context.mailbox()?;
     let (body, raw) = match context.call.segments.first().map(String::as_str) {
         Some("upload") => mail_of(context, |body| &body["message"])?,
-        _ if body_object(context)?["message"].is_object() => {
+        _ if wire::object(&context.call.body)?["message"].is_object() => {
             mail_of(context, |body| &body["message"])?
         }
-        _ => (body_object(context)?, None),
+        _ => (wire::object(&context.call.body)?, None),
     };
     let draft = match body["id"].as_str() {
         Some(id) => parse_id(id)?,
@@ -155,7 +156,6 @@ fn replace(
 fn new_draft(raw: Bytes, thread: ThreadChoice) -> NewMessage {
     NewMessage {
         summary: summarize(&raw).into(),
-        size: raw.len(),
         content: Content::Stored(raw),
         labels: vec![LabelId::new("DRAFT")],
         internal_date: now_ms(),

@@ -5,10 +5,9 @@
 use super::page_size;
 use crate::call::Reply;
 use crate::error::ApiError;
-use crate::oauth::BASE64URL;
 use crate::routes::{Context, empty_page};
 use crate::store::{Change, ChangeKind, LabelId};
-use base64::Engine;
+use crate::wire::{from_token, to_token};
 use serde_json::{Value, json};
 
 const TYPES: [&str; 4] = [
@@ -60,7 +59,7 @@ pub(super) fn list(context: &Context<'_>) -> Result<Reply, ApiError> {
         .filter_map(|change| record(change, &types))
         .collect();
     if !records.is_empty() {
-        answer["history"] = json!(records);
+        answer["history"] = records.into();
     }
     if let (Some(last), true) = (shown.last(), shown.len() < changes.len()) {
         answer["nextPageToken"] = json!(token(last.id));
@@ -119,13 +118,12 @@ fn ids(labels: &[LabelId]) -> Value {
 }
 
 fn token(position: u64) -> String {
-    BASE64URL.encode(format!("history:{position}"))
+    to_token(&json!(["history", position]))
 }
 
 fn parse_token(text: &str) -> Result<u64, ApiError> {
-    let parse = || {
-        let text = String::from_utf8(BASE64URL.decode(text).ok()?).ok()?;
-        text.strip_prefix("history:")?.parse().ok()
-    };
-    parse().ok_or_else(|| ApiError::invalid_argument("Invalid pageToken"))
+    from_token(text)
+        .filter(|value| value[0] == "history")
+        .and_then(|value| value[1].as_u64())
+        .ok_or_else(|| ApiError::invalid_argument("Invalid pageToken"))
 }

@@ -2,11 +2,11 @@
 //!
 //! See <https://developers.google.com/workspace/gmail/api/guides/labels>.
 
-use super::write::body_object;
 use crate::call::Reply;
 use crate::error::ApiError;
 use crate::routes::Context;
 use crate::store::{LabelId, Mailbox, SYSTEM_LABELS, UserLabel};
+use crate::wire;
 use serde_json::{Value, json};
 use std::collections::HashSet;
 
@@ -85,7 +85,7 @@ pub(super) fn get(context: &Context<'_>) -> Result<Reply, ApiError> {
 /// `users.labels.create`.
 pub(super) fn create(context: &Context<'_>) -> Result<Reply, ApiError> {
     let user = context.mailbox()?;
-    let body = body_object(context)?;
+    let body = wire::object(&context.call.body)?;
     let mut mailbox = context.workspace.mailbox(user);
     if mailbox.user_labels().len() >= MAX_LABELS {
         return Err(ApiError::failed_precondition("Too many labels"));
@@ -124,7 +124,7 @@ fn replace(
 ) -> Result<Reply, ApiError> {
     let user = context.mailbox()?;
     let id = own_label(context, "Invalid update request")?;
-    let body = body_object(context)?;
+    let body = wire::object(&context.call.body)?;
     if body["id"]
         .as_str()
         .is_some_and(|named| named != id.as_str())

@@ -5,11 +5,10 @@ use super::query::Search;
 use super::{metadata_only, page_size};
 use crate::call::Reply;
 use crate::error::ApiError;
-use crate::oauth::BASE64URL;
 use crate::routes::{Context, empty_page};
 use crate::store::{Mailbox, Message, MessageId};
+use crate::wire::{from_token, to_token};
 use crate::workspace::UserIndex;
-use base64::Engine;
 use serde_json::{Value, json};
 
 /// A place between two messages of a mailbox, newest first.
@@ -105,7 +104,7 @@ impl Page<'_> {
             "resultSizeEstimate": if self.next.is_some() { 201.max(n_items) } else { n_items },
         });
         if !items.is_empty() {
-            answer[name] = json!(items);
+            answer[name] = items.into();
         }
         if let Some(next) = self.next {
             answer["nextPageToken"] = json!(token(next));
@@ -135,14 +134,12 @@ pub(super) fn list(context: &Context<'_>) -> Result<Reply, ApiError> {
 }
 
 fn token((date, id): Position) -> String {
-    BASE64URL.encode(format!("list:{date}:{id}"))
+    to_token(&json!(["list", date, id.0]))
 }
 
 fn parse_token(text: &str) -> Result<Position, ApiError> {
-    let parse = || {
-        let text = String::from_utf8(BASE64URL.decode(text).ok()?).ok()?;
-        let (date, id) = text.strip_prefix("list:")?.split_once(':')?;
-        Some((date.parse().ok()?, id.parse().ok()?))
-    };
-    parse().ok_or_else(|| ApiError::invalid_argument("Invalid pageToken"))
+    from_token(text)
+        .filter(|value| value[0] == "list")
+        .and_then(|value| Some((value[1].as_i64()?, MessageId(value[2].as_u64()?))))
+        .ok_or_else(|| ApiError::invalid_argument("Invalid pageToken"))
 }

@@ -10,7 +10,6 @@ use crate::routes::Context;
 use crate::store::{Content, LabelId, Message, MessageId};
 use crate::workspace::{UserIndex, now_ms};
 use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE;
 use serde_json::{Value, json};
 
 /// How long an attachment id is good.
@@ -87,18 +86,26 @@ impl Found {
             content,
         } = self;
         let raw = content.raw();
-        answer["snippet"] = json!(mime::snippet(&raw));
-        match format {
-            Format::Minimal => {}
-            Format::Raw => answer["raw"] = encode_raw(id, &raw).into(),
+        answer["sizeEstimate"] = json!(raw.len());
+        let policy = &context.workspace.gmail;
+        let snippet = match format {
+            Format::Minimal => mime::snippet(&raw),
+            Format::Raw => {
+                answer["raw"] = policy.encode(&raw).into();
+                mime::snippet(&raw)
+            }
             Format::Metadata => {
                 let wanted: Vec<&str> = context.call.query.all("metadataHeaders").collect();
                 answer["payload"] = mime::metadata(&raw, &wanted);
+                mime::snippet(&raw)
             }
             Format::Full => {
-                answer["payload"] = mime::payload(&raw, |part| attachment_id(id, part));
+                let (snippet, payload) = mime::full(&raw, policy, |part| attachment_id(id, part));
+                answer["payload"] = payload;
+                snippet
             }
-        }
+        };
+        answer["snippet"] = snippet.into();
         answer
     }
 }
@@ -119,18 +126,17 @@ pub(super) fn attachment(context: &Context<'_>) -> Result<Reply, ApiError> {
         .ok_or_else(|| ApiError::invalid_argument("Invalid attachment token"))?;
     Ok(Reply::json(json!({
         "size": body.len(),
-        "data": BASE64URL.encode(&body),
+        "data": context.workspace.gmail.encode(&body),
     })))
 }
 
-/// What every format has, but for the snippet.
+/// What every format has, but for what its bytes have to be written out for: size and snippet.
 pub(super) fn describe(message: &Message) -> Value {
     let mut value = json!({
         "id": message.id.to_string(),
         "threadId": message.thread.to_string(),
         "historyId": message.history_id.to_string(),
         "internalDate": message.internal_date.to_string(),
-        "sizeEstimate": message.size,
     });
     if !message.labels.is_empty() {
         value["labelIds"] = message.labels.iter().map(LabelId::as_str).collect();
@@ -144,15 +150,6 @@ pub(super) fn refuse_suspended(context: &Context<'_>, user: UserIndex) -> Result
         Ok(())
     } else {
         Err(ApiError::forbidden("Forbidden"))
-    }
-}
-
-/// Both forms occur in the field, so a part of the mails is padded.
-fn encode_raw(id: MessageId, raw: &[u8]) -> String {
-    if id.0.count_ones().is_multiple_of(2) {
-        URL_SAFE.encode(raw)
-    } else {
-        BASE64URL.encode(raw)
     }
 }
 

@@ -3,8 +3,7 @@
 //! Text bodies come in UTF-8 and header values decoded, as Gmail gives them.
 //! See <https://developers.google.com/workspace/gmail/api/reference/rest/v1/users.messages#Message.MessagePart>.
 
-use crate::oauth::BASE64URL;
-use base64::Engine;
+use super::Policy;
 use mail_parser::parsers::MessageStream;
 use mail_parser::{Header, HeaderValue, Message, MessageParser, MimeHeaders, PartType};
 use serde_json::{Value, json};
@@ -26,47 +25,57 @@ const SNIPPET_HEAD: usize = 4 << 10;
 
 /// `payload` of the format `metadata`: headers without a tree; all of them if none is named.
 pub(super) fn metadata(raw: &[u8], wanted: &[&str]) -> Value {
-    let Some(message) = PARSER.parse(raw) else {
+    let Some(message) = PARSER.parse_headers(raw) else {
         return json!({ "mimeType": "text/plain", "headers": [] });
     };
     let headers: Vec<Value> = message
         .parts
         .first()
-        .map(|part| headers(&message, &part.headers))
-        .unwrap_or_default()
         .into_iter()
+        .flat_map(|part| headers(&message, &part.headers))
         .filter(|(name, _)| {
             wanted.is_empty()
                 || wanted
                     .iter()
                     .any(|wanted| wanted.eq_ignore_ascii_case(name))
         })
-        .map(|(name, value)| json!({ "name": name, "value": value }))
+        .map(pair)
         .collect();
     let mut payload = json!({ "mimeType": mime_type(&message, 0) });
     if !headers.is_empty() {
-        payload["headers"] = json!(headers);
+        payload["headers"] = headers.into();
     }
     payload
 }
 
-/// `payload` of the format `full`; `attachment_id` makes an id for the n-th part of the walk.
-pub(super) fn payload(raw: &[u8], attachment_id: impl Fn(u32) -> String) -> Value {
+/// Snippet and `payload` of the format `full`; `attachment_id` makes an id for the n-th part of the walk.
+pub(super) fn full(
+    raw: &[u8],
+    policy: &Policy,
+    attachment_id: impl Fn(u32) -> String,
+) -> (String, Value) {
     let mut walk = Walk {
         n_parts: 0,
         wanted: None,
         found: None,
         attachment_id: &attachment_id,
+        policy,
     };
     match PARSER.parse(raw) {
-        Some(message) => walk.part(&message, 0, String::new(), 0),
-        None => json!({
-            "partId": "",
-            "mimeType": "text/plain",
-            "filename": "",
-            "headers": [],
-            "body": { "size": raw.len(), "data": BASE64URL.encode(raw) },
-        }),
+        Some(message) => {
+            let (snippet, _) = shorten(&body_text(&message));
+            (snippet, walk.part(&message, 0, String::new(), 0))
+        }
+        None => {
+            let payload = json!({
+                "partId": "",
+                "mimeType": "text/plain",
+                "filename": "",
+                "headers": [],
+                "body": { "size": raw.len(), "data": policy.encode(raw) },
+            });
+            (String::new(), payload)
+        }
     }
 }
 
@@ -78,6 +87,7 @@ pub(super) fn part_body(raw: &[u8], number: u32) -> Option<Vec<u8>> {
         wanted: Some(number),
         found: None,
         attachment_id: &|_| String::new(),
+        policy: &Policy::default(),
     };
     walk.part(&message, 0, String::new(), 0);
     walk.found
@@ -99,8 +109,12 @@ pub(super) fn snippet(raw: &[u8]) -> String {
 pub(super) fn text(raw: &[u8]) -> String {
     PARSER
         .parse(raw)
-        .and_then(|message| message.body_text(0).map(Cow::into_owned))
+        .map(|message| body_text(&message).into_owned())
         .unwrap_or_default()
+}
+
+fn body_text<'a>(message: &'a Message<'_>) -> Cow<'a, str> {
+    message.body_text(0).unwrap_or_default()
 }
 
 /// Whether a text had enough words for a whole snippet.
@@ -140,6 +154,7 @@ struct Walk<'a> {
     wanted: Option<u32>,
     found: Option<Vec<u8>>,
     attachment_id: &'a dyn Fn(u32) -> String,
+    policy: &'a Policy,
 }
 
 impl Walk<'_> {
@@ -156,16 +171,11 @@ impl Walk<'_> {
             return json!({ "partId": part_id });
         };
         let filename = part.attachment_name().unwrap_or_default();
-        let headers: Vec<Value> = headers(message, &part.headers)
-            .into_iter()
-            .map(|(name, value)| json!({ "name": name, "value": value }))
-            .collect();
-        let mut value = json!({
-            "partId": part_id,
-            "mimeType": mime_type(message, index),
-            "filename": filename,
-            "headers": headers,
-        });
+        let headers: Vec<Value> = headers(message, &part.headers).map(pair).collect();
+        // Moved in: `json!` would copy each of them.
+        let mut value = json!({ "partId": part_id, "filename": filename });
+        value["mimeType"] = mime_type(message, index).into();
+        value["headers"] = headers.into();
         let child_id = |at: usize| match part_id.as_str() {
             "" => at.to_string(),
             parent => format!("{parent}.{at}"),
@@ -181,20 +191,20 @@ impl Walk<'_> {
                             self.part(message, *child as usize, child_id(at), depth + 1)
                         })
                         .collect();
-                    value["parts"] = json!(parts);
+                    value["parts"] = parts.into();
                 }
             }
             PartType::Message(nested) => {
                 let bytes = nested.raw_message();
                 value["body"] = self.attached(number, bytes);
                 if depth < MAX_DEPTH {
-                    value["parts"] = json!([self.part(nested, 0, child_id(0), depth + 1)]);
+                    value["parts"] = vec![self.part(nested, 0, child_id(0), depth + 1)].into();
                 }
             }
             PartType::Text(text) | PartType::Html(text) if filename.is_empty() => {
                 value["body"] = json!({ "size": text.len() });
                 if !text.is_empty() {
-                    value["body"]["data"] = json!(BASE64URL.encode(text.as_bytes()));
+                    value["body"]["data"] = self.policy.encode(text.as_bytes()).into();
                 }
             }
             PartType::Text(_)
@@ -229,22 +239,29 @@ fn mime_type(message: &Message<'_>, index: usize) -> String {
     }
 }
 
+fn pair((name, value): (String, String)) -> Value {
+    let members = [("name", name), ("value", value)];
+    let members = members.map(|(name, text)| (name.to_owned(), Value::String(text)));
+    Value::Object(members.into_iter().collect())
+}
+
 /// Names as written, values unfolded and decoded.
-fn headers(message: &Message<'_>, list: &[Header<'_>]) -> Vec<(String, String)> {
+fn headers<'a>(
+    message: &'a Message<'_>,
+    list: &'a [Header<'_>],
+) -> impl Iterator<Item = (String, String)> + 'a {
     let slice = |from: u32, to: u32| {
         message
             .raw_message
             .get(from as usize..to as usize)
             .unwrap_or_default()
     };
-    list.iter()
-        .map(|header| {
-            let name = slice(header.offset_field, header.offset_start).trim_ascii();
-            let name = name.strip_suffix(b":").unwrap_or(name).trim_ascii_end();
-            let value = slice(header.offset_start, header.offset_end);
-            (String::from_utf8_lossy(name).into_owned(), decode(value))
-        })
-        .collect()
+    list.iter().map(move |header| {
+        let name = slice(header.offset_field, header.offset_start).trim_ascii();
+        let name = name.strip_suffix(b":").unwrap_or(name).trim_ascii_end();
+        let value = slice(header.offset_start, header.offset_end);
+        (String::from_utf8_lossy(name).into_owned(), decode(value))
+    })
 }
 
 fn decode(value: &[u8]) -> String {
@@ -260,7 +277,10 @@ fn decode(value: &[u8]) -> String {
 }
 
 fn unfold(text: &str) -> String {
-    text.trim().replace("\r\n", "").replace(['\r', '\n'], "")
+    let text = text.trim();
+    let mut line = String::with_capacity(text.len());
+    line.extend(text.split(['\r', '\n']));
+    line
 }
 
 #[cfg(test)]
@@ -277,7 +297,8 @@ mod tests {
 
     #[test]
     fn tree_has_part_ids_and_either_data_or_an_attachment_id() {
-        let payload = payload(MAIL, |part| format!("part-{part}"));
+        let policy = Policy::default();
+        let (short, payload) = full(MAIL, &policy, |part| format!("part-{part}"));
         assert_eq!(payload["partId"], "");
         assert_eq!(
             payload["headers"][0],
@@ -286,7 +307,7 @@ mod tests {
         assert_eq!(payload["parts"][0]["parts"][1]["partId"], "0.1");
         let text = &payload["parts"][0]["parts"][0]["body"];
         assert_eq!(text["size"], "Grüße & <x>".len());
-        assert_eq!(text["data"], BASE64URL.encode("Grüße & <x>"));
+        assert_eq!(text["data"], "R3LDvMOfZSAmIDx4Pg==");
         assert_eq!(
             payload["parts"][1]["body"],
             json!({ "size": 3, "attachmentId": "part-4" })
@@ -294,6 +315,7 @@ mod tests {
         assert_eq!(part_body(MAIL, 4).unwrap(), b"a,b");
         assert_eq!(part_body(MAIL, 9), None);
         assert_eq!(snippet(MAIL), "Grüße &amp; &lt;x&gt;");
+        assert_eq!(short, snippet(MAIL));
     }
 
     /// The shortcut must not show: words that the cut goes through are looked up in the whole mail.
@@ -305,6 +327,8 @@ mod tests {
             let raw = format!("{header}Content-Type: text/plain\r\n\r\n{body}");
             let expected = "word ".repeat(40).trim_end().to_owned();
             assert_eq!(snippet(raw.as_bytes()), expected, "{filler}");
+            let (short, _) = full(raw.as_bytes(), &Policy::default(), |_| String::new());
+            assert_eq!(short, expected, "{filler}");
         }
     }
 
@@ -316,7 +340,9 @@ mod tests {
             b"no header at all",
             b"Content-Type: multipart/mixed\n\n--",
         ] {
-            assert!(payload(raw, |_| String::new())["mimeType"].is_string());
+            let (short, payload) = full(raw, &Policy::default(), |_| String::new());
+            assert!(payload["mimeType"].is_string());
+            assert_eq!(short, snippet(raw));
             assert!(metadata(raw, &[])["mimeType"].is_string());
             snippet(raw);
         }

@@ -21,6 +21,7 @@ pub(crate) mod write;
 
 pub(crate) use operations::OPERATIONS;
 pub(crate) use send::Policy;
+pub(crate) use upload::Uploads;
 
 use crate::call::{Query, Reply};
 use crate::error::ApiError;

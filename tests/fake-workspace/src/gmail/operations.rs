@@ -2,7 +2,7 @@
 //! What a method does lives in the file of its group.
 
 use super::{
-    drafts, history, labels, list, message, profile, send, settings, threads, watch, write,
+    drafts, history, labels, list, message, profile, send, settings, threads, upload, watch, write,
 };
 use crate::routes::{Operation, api};
 
@@ -104,7 +104,14 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         "POST",
         "upload/gmail/v1/users/{userId}/messages",
         INSERT,
-        write::insert,
+        |context| upload::run(context, write::insert),
+    ),
+    api(
+        "gmail.users.messages.insert",
+        "PUT",
+        "upload/gmail/v1/users/{userId}/messages",
+        INSERT,
+        |context| upload::run(context, write::insert),
     ),
     api(
         "gmail.users.messages.import",
@@ -118,7 +125,14 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         "POST",
         "upload/gmail/v1/users/{userId}/messages/import",
         INSERT,
-        write::import,
+        |context| upload::run(context, write::import),
+    ),
+    api(
+        "gmail.users.messages.import",
+        "PUT",
+        "upload/gmail/v1/users/{userId}/messages/import",
+        INSERT,
+        |context| upload::run(context, write::import),
     ),
     api(
         "gmail.users.messages.batchModify",
@@ -202,7 +216,14 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         "POST",
         "upload/gmail/v1/users/{userId}/messages/send",
         SEND,
-        send::send,
+        |context| upload::run(context, send::send),
+    ),
+    api(
+        "gmail.users.messages.send",
+        "PUT",
+        "upload/gmail/v1/users/{userId}/messages/send",
+        SEND,
+        |context| upload::run(context, send::send),
     ),
     api(
         "gmail.users.threads.list",
@@ -272,7 +293,14 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         "POST",
         "upload/gmail/v1/users/{userId}/drafts",
         COMPOSE,
-        drafts::create,
+        |context| upload::run(context, drafts::create),
+    ),
+    api(
+        "gmail.users.drafts.create",
+        "PUT",
+        "upload/gmail/v1/users/{userId}/drafts",
+        COMPOSE,
+        |context| upload::run(context, drafts::create),
     ),
     api(
         "gmail.users.drafts.send",
@@ -286,7 +314,14 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         "POST",
         "upload/gmail/v1/users/{userId}/drafts/send",
         COMPOSE,
-        drafts::send,
+        |context| upload::run(context, drafts::send),
+    ),
+    api(
+        "gmail.users.drafts.send",
+        "PUT",
+        "upload/gmail/v1/users/{userId}/drafts/send",
+        COMPOSE,
+        |context| upload::run(context, drafts::send),
     ),
     api(
         "gmail.users.drafts.update",
@@ -300,7 +335,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         "PUT",
         "upload/gmail/v1/users/{userId}/drafts/{id}",
         COMPOSE,
-        drafts::update,
+        |context| upload::run(context, drafts::update),
     ),
     api(
         "gmail.users.drafts.delete",

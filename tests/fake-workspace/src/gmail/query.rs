@@ -97,8 +97,8 @@ impl Term {
         match self {
             Self::After(limit) => message.internal_date >= *limit,
             Self::Before(limit) => message.internal_date < *limit,
-            Self::Larger(bytes) => message.size as u64 > *bytes,
-            Self::Smaller(bytes) => (message.size as u64) < *bytes,
+            Self::Larger(bytes) => message.size() as u64 > *bytes,
+            Self::Smaller(bytes) => (message.size() as u64) < *bytes,
             Self::SystemLabel(label) => message.has(label),
             Self::WithoutLabel(label) => !message.has(label),
             Self::Label(wanted) => message.labels.iter().any(|label| {
@@ -371,7 +371,7 @@ mod tests {
             labels: ["INBOX", "Label_1", "UNREAD"].map(LabelId::new).into(),
             internal_date: 1_700_000_000_000,
             history_id: 1,
-            size: 6000,
+            size: 6000.into(),
             content: Content::Stored("\n\nThe next budget.\n".into()),
             summary: Arc::new(Summary {
                 from: "Ana Souza <ana@example.com>".into(),

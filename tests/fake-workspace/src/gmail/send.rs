@@ -13,7 +13,10 @@ use crate::routes::Context;
 use crate::store::{
     Content, LabelId, Mailbox, MessageId, NewMessage, ThreadChoice, ThreadId, summarize,
 };
+use crate::wire::rfc2822;
 use crate::workspace::{UserIndex, Workspace, now_ms};
+use base64::Engine;
+use base64::engine::general_purpose::{URL_SAFE, URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use serde_json::Value;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -26,6 +29,19 @@ const MAX_RECIPIENTS: usize = 500;
 pub(crate) struct Policy {
     /// Whether a Message-ID that the client wrote is replaced; it stays as X-Google-Original-Message-ID.
     pub(super) replaces_message_id: AtomicBool,
+    /// Whether base64url goes out without padding: a few reports say so, though common clients rely on it.
+    pub(super) unpadded: AtomicBool,
+}
+
+impl Policy {
+    /// Bytes as Gmail writes them into JSON.
+    pub(super) fn encode(&self, bytes: &[u8]) -> String {
+        if self.unpadded.load(Ordering::Relaxed) {
+            URL_SAFE_NO_PAD.encode(bytes)
+        } else {
+            URL_SAFE.encode(bytes)
+        }
+    }
 }
 
 /// A mail ready to go, and whom it reaches.
@@ -245,15 +261,6 @@ fn complete(workspace: &Workspace, fields: &mut Fields<'_>) {
     );
 }
 
-fn rfc2822(milliseconds: i64) -> String {
-    jiff::Timestamp::from_millisecond(milliseconds)
-        .ok()
-        .and_then(|time| {
-            jiff::fmt::rfc2822::to_string(&time.to_zoned(jiff::tz::TimeZone::UTC)).ok()
-        })
-        .unwrap_or_default()
-}
-
 fn store(
     mailbox: &mut Mailbox,
     raw: Bytes,
@@ -262,7 +269,6 @@ fn store(
 ) -> MessageId {
     mailbox.insert(NewMessage {
         summary: summarize(&raw).into(),
-        size: raw.len(),
         content: Content::Stored(raw),
         labels,
         internal_date: now_ms(),

@@ -4,12 +4,13 @@
 
 use super::list::Listing;
 use super::message::{Format, Found, describe, refuse_suspended};
-use super::write::{body_object, brief, check_changes, label_changes};
+use super::write::{brief, check_changes, label_changes};
 use super::{message_id, mime};
 use crate::call::Reply;
 use crate::error::ApiError;
 use crate::routes::Context;
 use crate::store::{Mailbox, Message, MessageId, ThreadId};
+use crate::wire;
 use serde_json::{Value, json};
 
 /// `users.threads.list`: a thread is where its newest fitting mail is.
@@ -69,16 +70,14 @@ pub(super) fn get(context: &Context<'_>) -> Result<Reply, ApiError> {
         .into_iter()
         .map(|found| found.show(format, context))
         .collect();
-    Ok(Reply::json(json!({
-        "id": thread.to_string(),
-        "historyId": history_id,
-        "messages": messages,
-    })))
+    let mut answer = json!({ "id": thread.to_string(), "historyId": history_id });
+    answer["messages"] = messages.into();
+    Ok(Reply::json(answer))
 }
 
 /// `users.threads.modify`.
 pub(super) fn modify(context: &Context<'_>) -> Result<Reply, ApiError> {
-    let (add, remove) = label_changes(&body_object(context)?)?;
+    let (add, remove) = label_changes(&wire::object(&context.call.body)?)?;
     change(
         context,
         |mailbox| check_changes(mailbox, &add, &remove),

@@ -3,12 +3,13 @@
 //! See <https://developers.google.com/workspace/gmail/api/guides/push>.
 
 use super::history::concerns;
-use super::write::{body_object, label_list};
+use super::write::label_list;
 use crate::call::Reply;
 use crate::error::ApiError;
 use crate::routes::Context;
 use crate::server::PROJECT;
 use crate::store::{LabelId, Mailbox};
+use crate::wire;
 use crate::workspace::now_ms;
 use serde_json::{Value, json};
 
@@ -48,7 +49,7 @@ impl Watch {
 /// `users.watch`; the first notification goes out at once.
 pub(super) fn watch(context: &Context<'_>) -> Result<Reply, ApiError> {
     let user = context.mailbox()?;
-    let body = body_object(context)?;
+    let body = wire::object(&context.call.body)?;
     let topic = body["topicName"].as_str().unwrap_or_default().to_owned();
     let own = topic
         .strip_prefix("projects/")

@@ -9,6 +9,7 @@ use crate::routes::Context;
 use crate::store::{
     Content, LabelId, Mailbox, MessageId, NewMessage, ThreadChoice, ThreadId, summarize,
 };
+use crate::wire;
 use crate::workspace::now_ms;
 use base64::Engine;
 use bytes::Bytes;
@@ -81,10 +82,12 @@ pub(super) fn mail_of(
         .segments
         .first()
         .is_some_and(|first| first == "upload");
-    let (body, raw) = if is_upload {
+    let (body, raw) = if let Some(uploaded) = context.uploaded {
+        (uploaded.metadata.clone(), Some(uploaded.content.clone()))
+    } else if is_upload {
         upload::parse(context.call)?
     } else {
-        let body = body_object(context)?;
+        let body = wire::object(&context.call.body)?;
         let raw = match resource(&body)["raw"].as_str() {
             None => None,
             Some(text) => Some(Bytes::from(BASE64URL.decode(text).map_err(|_| {
@@ -138,7 +141,6 @@ pub(crate) fn store_raw(
         .unwrap_or_else(now_ms);
     Ok(mailbox.insert(NewMessage {
         summary: summarize(&raw).into(),
-        size: raw.len(),
         content: Content::Stored(raw),
         labels,
         internal_date,
@@ -155,7 +157,7 @@ fn header_date(raw: &[u8]) -> Option<i64> {
 
 /// `users.messages.modify`.
 pub(super) fn modify(context: &Context<'_>) -> Result<Reply, ApiError> {
-    let body = body_object(context)?;
+    let body = wire::object(&context.call.body)?;
     let (add, remove) = label_changes(&body)?;
     change(context, |mailbox, id| {
         check_changes(mailbox, &add, &remove)?;
@@ -188,7 +190,7 @@ pub(super) fn delete(context: &Context<'_>) -> Result<Reply, ApiError> {
 /// `users.messages.batchModify`; ids that are not there are passed over.
 pub(super) fn batch_modify(context: &Context<'_>) -> Result<Reply, ApiError> {
     let user = context.mailbox()?;
-    let body = body_object(context)?;
+    let body = wire::object(&context.call.body)?;
     let (add, remove) = label_changes(&body)?;
     let ids = batch_ids(&body)?;
     let mut mailbox = context.workspace.mailbox(user);
@@ -202,7 +204,7 @@ pub(super) fn batch_modify(context: &Context<'_>) -> Result<Reply, ApiError> {
 /// `users.messages.batchDelete`; ids that are not there are passed over.
 pub(super) fn batch_delete(context: &Context<'_>) -> Result<Reply, ApiError> {
     let user = context.mailbox()?;
-    let ids = batch_ids(&body_object(context)?)?;
+    let ids = batch_ids(&wire::object(&context.call.body)?)?;
     let mut mailbox = context.workspace.mailbox(user);
     for id in ids {
         mailbox.delete(id);
@@ -229,16 +231,6 @@ pub(super) fn brief(message: &Value) -> Value {
         value["labelIds"] = labels.clone();
     }
     value
-}
-
-pub(super) fn body_object(context: &Context<'_>) -> Result<Value, ApiError> {
-    if context.call.body.trim_ascii().is_empty() {
-        return Ok(json!({}));
-    }
-    serde_json::from_slice::<Value>(&context.call.body)
-        .ok()
-        .filter(Value::is_object)
-        .ok_or_else(|| ApiError::new(400, "parseError", "Parse Error"))
 }
 
 pub(super) fn label_list(value: &Value) -> Result<Vec<LabelId>, ApiError> {

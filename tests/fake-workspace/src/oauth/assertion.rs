@@ -1,8 +1,10 @@
-//! The JWT bearer grant: a service account signs that it wants to act for a user.
+//! The JWT bearer grant: a service account signs that it wants to act for a user. And what it signs for itself,
+//! which stands in place of a token.
 //!
 //! See <https://developers.google.com/identity/protocols/oauth2/service-account>.
 
-use super::tokens::GrantedBy;
+use super::keyless::CLOUD_PLATFORM;
+use super::tokens::{Grant, GrantedBy};
 use super::{BASE64URL, Issued, Refusal, client, known_scope};
 use crate::call::Query;
 use crate::workspace::{NamedBy, UserIndex, Workspace};
@@ -68,6 +70,38 @@ pub(super) fn exchange(workspace: &Workspace, form: &Query) -> Result<Issued, Re
         .tokens()
         .issue(user, scopes, GrantedBy::Assertion, now);
     Ok(Issued::bearer(token, scope))
+}
+
+/// APIs that take what a service account signed for itself; in the claim `aud`, their addresses stand for all of them.
+const OWN_AUDIENCES: [&str; 2] = [
+    "https://pubsub.googleapis.com/",
+    "https://iamcredentials.googleapis.com/",
+];
+
+/// What a JWT opens that the service account signed for itself, with a scope or the address of an API in it.
+///
+/// See <https://developers.google.com/identity/protocols/oauth2/service-account#jwt-auth>.
+pub(super) fn self_signed(workspace: &Workspace, token: &str) -> Option<Grant> {
+    let claims = verify(workspace, token).ok()?;
+    let now = workspace.now_ms() / 1000;
+    check_time(now, &claims).ok()?;
+    workspace.client().service_account.check().ok()?;
+    let expires = claims["exp"].as_i64().filter(|end| *end > now)?;
+    let is_own = claims["sub"] == claims["iss"];
+    let scopes = if claims["scope"].is_string() {
+        requested_scopes(&claims).ok()?
+    } else {
+        let audience = claims["aud"].as_str()?;
+        OWN_AUDIENCES
+            .contains(&audience)
+            .then(|| vec![CLOUD_PLATFORM.to_owned()])?
+    };
+    is_own.then(|| Grant {
+        user: None,
+        scopes: scopes.into(),
+        by: GrantedBy::Assertion,
+        expires_ms: expires * 1000,
+    })
 }
 
 /// Takes the assertion apart and checks who signed it.

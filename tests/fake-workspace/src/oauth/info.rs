@@ -17,13 +17,15 @@ const EMAIL: &str = "https://www.googleapis.com/auth/userinfo.email";
 /// Any of these opens `userinfo`.
 pub(super) const SCOPES: &[&str] = &["openid", "email", "profile", PROFILE, EMAIL];
 
-/// `GET /tokeninfo?access_token=`.
+/// `GET /tokeninfo?access_token=`; the token may stand in the form or the header as well.
 pub(super) fn tokeninfo(workspace: &Workspace, call: &Call) -> Reply {
     let form = Query::parse(&call.body);
     let token = call
         .query
         .first("access_token")
-        .or_else(|| form.first("access_token"));
+        .or_else(|| form.first("access_token"))
+        // Google's Node client sends it so.
+        .or_else(|| call.header("authorization")?.strip_prefix("Bearer "));
     let now = workspace.now_ms();
     let grant = token.and_then(|token| workspace.tokens().grant(token, now).cloned());
     let Some(grant) = grant else {
@@ -148,4 +150,12 @@ pub(super) fn certs(_workspace: &Workspace, _call: &Call) -> Reply {
         "n": BASE64URL.encode(modulus),
         "e": BASE64URL.encode(exponent),
     }]}))
+}
+
+/// `GET /oauth2/v1/certs`: the same keys as certificates in PEM, by their ids.
+pub(super) fn pem_certs(_workspace: &Workspace, _call: &Call) -> Reply {
+    match managed_key().and_then(|key| Ok((&key.id, key.certificate()?))) {
+        Ok((id, certificate)) => Reply::json(json!({ id.as_str(): certificate })),
+        Err(_) => ApiError::new(500, "backendError", "Backend Error").to_reply(),
+    }
 }

@@ -12,7 +12,8 @@ use crate::server::PROJECT;
 use crate::workspace::Workspace;
 use serde_json::{Value, json};
 
-const CLOUD_PLATFORM: &str = "https://www.googleapis.com/auth/cloud-platform";
+/// The scope of everything in the Cloud.
+pub(super) const CLOUD_PLATFORM: &str = "https://www.googleapis.com/auth/cloud-platform";
 /// What opens `signJwt`.
 pub(super) const SCOPES: &[&str] = &[CLOUD_PLATFORM];
 /// Longest life of what is signed; the token endpoint takes an hour only.
@@ -127,6 +128,11 @@ pub(super) fn account(_workspace: &Workspace, call: &Call) -> Reply {
 /// `GET .../project/project-id`.
 pub(super) fn project(_workspace: &Workspace, call: &Call) -> Reply {
     flavoured(call, text(PROJECT.to_owned()))
+}
+
+/// `GET .../universe/universe-domain`: Google's own cloud.
+pub(super) fn universe(_workspace: &Workspace, call: &Call) -> Reply {
+    flavoured(call, text("googleapis.com".to_owned()))
 }
 
 /// The account that the workload itself runs as; it is not the delegated one.

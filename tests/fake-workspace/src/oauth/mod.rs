@@ -57,6 +57,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         info::tokeninfo,
     ),
     open("oauth.certs", "GET", "oauth2/v3/certs", info::certs),
+    open("oauth.certs", "GET", "oauth2/v1/certs", info::pem_certs),
     api(
         "oauth.userinfo",
         "GET",
@@ -116,6 +117,12 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         "GET",
         "computeMetadata/v1/project/project-id",
         keyless::project,
+    ),
+    open(
+        "metadata.universe",
+        "GET",
+        "computeMetadata/v1/universe/universe-domain",
+        keyless::universe,
     ),
 ];
 

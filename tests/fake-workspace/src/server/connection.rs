@@ -135,6 +135,7 @@ async fn respond(
     let reply = match port {
         Port::Api if batch::is_batch(&call) => batch::answer(workspace, &call).await,
         Port::Api => routes::answer(workspace, &call).await,
+        Port::Admin if is_metadata(&call) => routes::answer(workspace, &call).await,
         Port::Admin => admin::answer(workspace, &call),
     };
     if reply.cut == Cut::BeforeTheAnswer {
@@ -145,6 +146,15 @@ async fn respond(
         _ => Coding::Identity,
     };
     Ok(to_response(reply, layout, coding, date(workspace)))
+}
+
+/// Whether a call is for the metadata server, which never speaks TLS: so it is on the control port as well.
+fn is_metadata(call: &Call) -> bool {
+    call.method == http::Method::GET
+        && matches!(
+            call.segments.first().map(String::as_str),
+            Some("" | "computeMetadata")
+        )
 }
 
 /// The Date header of a clock that is off; hyper writes that of the machine's.

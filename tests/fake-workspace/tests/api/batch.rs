@@ -356,3 +356,54 @@ async fn faults_hit_single_parts_or_the_whole() {
         mailbox.address
     );
 }
+
+/// Refused parts cost nothing and the batch itself is no call.
+#[tokio::test]
+async fn each_part_is_charged_as_the_call_it_is() {
+    for (prices, get) in [
+        (fake_workspace::PriceList::May2026, 20),
+        (fake_workspace::PriceList::Legacy, 5),
+    ] {
+        let fake = Fake::with(|options| options.quota = prices).await;
+        let mailbox = fake.mailbox(1).await;
+        let page = mailbox.json("messages?maxResults=1").await;
+        let id = text(&page["messages"][0]["id"]);
+        let calls = [
+            "GET /gmail/v1/users/me/profile\n\n".to_owned(),
+            format!("GET /gmail/v1/users/me/messages/{id}?format=minimal\n\n"),
+            "GET /gmail/v1/users/me/messages\n\n".to_owned(),
+            format!("GET /gmail/v1/users/me/messages/{id}?format=raw\n\n"),
+        ];
+        let batch = || {
+            post(
+                &fake,
+                "/batch/gmail/v1",
+                Some(&mailbox.token),
+                MIXED,
+                body(&calls, "\r\n"),
+            )
+        };
+        let statuses = |answer: &Answer| -> Vec<u16> {
+            parts(answer).iter().map(|part| part.status).collect()
+        };
+        let units = || {
+            let quota = fake.admin("stats", json!({}))["quota"].clone();
+            quota["units_by_user"][&mailbox.address]["gmail"]
+                .as_u64()
+                .unwrap()
+        };
+        let before = units();
+        assert_eq!(statuses(&batch().await), [200; 4]);
+        let cost = 1 + get + 5 + get;
+        assert_eq!(units(), before + cost);
+        if get == 20 {
+            // Room for the profile and the list, but for no get, in whatever order they run.
+            fake.admin(
+                "quota.spend",
+                json!({ "api": "gmail", "limit": "user_minute", "user": mailbox.address, "units": 6_000 - before - cost - 9 }),
+            );
+            assert_eq!(statuses(&batch().await), [200, 403, 200, 403]);
+            assert_eq!(units(), before + cost + 6);
+        }
+    }
+}

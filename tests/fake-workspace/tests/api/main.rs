@@ -10,6 +10,7 @@ mod drive;
 mod faults;
 mod faults_apis;
 mod faults_composed;
+mod fields;
 mod gmail;
 mod gmail_drafts;
 mod gmail_feed;

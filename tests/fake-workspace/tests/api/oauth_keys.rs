@@ -137,6 +137,16 @@ async fn keyless_delegation_goes_by_the_metadata_server_and_sign_jwt() {
             .text,
         "fake-workspace"
     );
+    // The metadata server speaks no TLS, so the control port has it as well.
+    for path in ["/", "/computeMetadata/v1/universe/universe-domain"] {
+        let request = Request::get(format!("{}{path}", fake.server.admin_url()))
+            .header("metadata-flavor", "Google")
+            .body(Full::default())
+            .expect("well-formed");
+        let answer = fake.request(request).await.expect("an answer comes");
+        assert_eq!(answer.text, metadata(&fake, path, true).await.text);
+        assert_eq!(answer.headers["metadata-flavor"], "Google");
+    }
     let email = metadata(&fake, &format!("{accounts}/default/email"), true)
         .await
         .text;

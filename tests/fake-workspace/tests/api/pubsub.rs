@@ -197,7 +197,8 @@ async fn changes_are_told_until_stop_and_come_again_without_an_ack() {
         account.pull(10).await.is_empty(),
         "handed out, and not yet late"
     );
-    let back = json!({ "ackIds": [news[0].0], "ackDeadlineSeconds": 0 });
+    // Google's own clients leave the zero out.
+    let back = json!({ "ackIds": [news[0].0] });
     assert_eq!(
         account
             .call("POST", &format!("{SUBSCRIPTION}:modifyAckDeadline"), back)
@@ -398,4 +399,49 @@ async fn pubsub_refuses_strangers_and_garbage() {
     }
     let (_, left) = account.call("GET", SUBSCRIPTION, json!({})).await;
     assert_eq!(left["topic"], "_deleted-topic_");
+}
+
+#[tokio::test]
+async fn the_account_may_sign_for_itself_instead_of_asking_for_a_token() {
+    let fake = Fake::start().await;
+    fake.admin(
+        "pubsub.setup",
+        json!({ "topic": "mail", "subscription": "nuncio" }),
+    );
+    let own = |change: &dyn Fn(&mut Value)| {
+        let now = now_secs();
+        let email = &fake.key_file["client_email"];
+        let mut claims = json!({ "iss": email, "sub": email, "iat": now, "exp": now + 3600 });
+        change(&mut claims);
+        fake.assertion(&claims)
+    };
+    let status = async |token: String| {
+        let token = Some(token.as_str());
+        fake.send("GET", SUBSCRIPTION, token, "").await.status
+    };
+    let audience = |claims: &mut Value| claims["aud"] = json!("https://pubsub.googleapis.com/");
+    assert_eq!(status(own(&audience)).await, 200);
+    let scope = |claims: &mut Value| claims["scope"] = json!(PUBSUB);
+    assert_eq!(status(own(&scope)).await, 200);
+    let other = |claims: &mut Value| claims["aud"] = json!("https://gmail.googleapis.com/");
+    assert_eq!(status(own(&other)).await, 401);
+    let narrow = |claims: &mut Value| claims["scope"] = json!(crate::client::READONLY);
+    assert_eq!(status(own(&narrow)).await, 403);
+    // Nobody else's name, no old one, and nothing that another key signed.
+    let user = json!(fake.server.users()[0]);
+    let delegated = |claims: &mut Value| {
+        scope(claims);
+        claims["sub"] = user.clone();
+    };
+    assert_eq!(status(own(&delegated)).await, 401);
+    let past = |claims: &mut Value| {
+        audience(claims);
+        claims["iat"] = json!(now_secs() - 3700);
+        claims["exp"] = json!(now_secs() - 100);
+    };
+    assert_eq!(status(own(&past)).await, 401);
+    let good = own(&audience);
+    let (signed, signature) = good.rsplit_once('.').unwrap();
+    let signature: String = signature.chars().rev().collect();
+    assert_eq!(status(format!("{signed}.{signature}")).await, 401);
 }

@@ -211,3 +211,53 @@ async fn broken_connections_hurt_nobody() {
     let response = fake.send("GET", PROFILE, None, "").await;
     assert_eq!(response.status, 401);
 }
+
+/// Both headers have to ask, and the bytes really get fewer.
+#[tokio::test]
+async fn answers_come_in_gzip_to_who_asks_twice() {
+    let fake = Fake::start().await;
+    let token = fake.mailbox(0).await.token;
+    let stream = TcpStream::connect(address(&fake)).await.expect("connects");
+    let (mut sender, connection) = http1::handshake::<_, Full<Bytes>>(TokioIo::new(stream))
+        .await
+        .expect("HTTP/1.1 is spoken");
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move { drop(connection.await) });
+    let mut plain = Bytes::new();
+    for (accept, agent, coding) in [
+        ("identity", "tool (gzip)", None),
+        ("gzip", "tool", None),
+        ("br, gzip", "tool (gzip)", Some("gzip")),
+    ] {
+        let request = Request::get("/gmail/v1/users/me/messages")
+            .header("host", address(&fake))
+            .header("authorization", format!("Bearer {token}"))
+            .header("accept-encoding", accept)
+            .header("user-agent", agent)
+            .body(Full::default())
+            .expect("the request is well-formed");
+        let response = sender.send_request(request).await.expect("an answer");
+        let found = response.headers().get("content-encoding").cloned();
+        assert_eq!(
+            found,
+            coding.map(http::HeaderValue::from_static),
+            "{accept} {agent}"
+        );
+        let body = response.into_body().collect().await.expect("a body");
+        let body = body.to_bytes();
+        if coding.is_none() {
+            plain = body;
+            continue;
+        }
+        assert!(
+            body.len() < plain.len() / 2,
+            "{} of {}",
+            body.len(),
+            plain.len()
+        );
+        let mut back = Vec::new();
+        std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(&*body), &mut back)
+            .expect("the body is gzip");
+        assert_eq!(back, plain);
+    }
+}

@@ -445,9 +445,8 @@ async fn unknown_places_and_methods_are_not_found() {
             (row.method, format!("/{path}/x/y/z")),
             (row.method, format!("/x/{path}")),
         ];
-        let segments: Vec<String> = path.split('/').map(str::to_owned).collect();
         for method in ["GET", "POST", "PUT", "PATCH", "DELETE", "REPORT"] {
-            if !operations().any(|row| row.fits(method, &segments)) {
+            if !operations().any(|row| row.fits(method, &path)) {
                 calls.push((method, format!("/{path}")));
             }
         }

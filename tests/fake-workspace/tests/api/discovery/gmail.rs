@@ -128,6 +128,26 @@ async fn uploads(me: &Person<'_>) {
         body.as_bytes(),
     )
     .await;
+    uploads_in_pieces(me, mail).await;
+}
+
+/// Each upload as a resumable one, begun at both of its places.
+async fn uploads_in_pieces(me: &Person<'_>, mail: &str) {
+    for prefix in ["/upload", "/resumable/upload"] {
+        let upload = async |method: &str, path: &str, metadata: Value| {
+            let url = format!("{prefix}{ME}/{path}?uploadType=resumable");
+            let place = me.begin_upload(method, &url, metadata).await;
+            me.ok("PUT", &place, "message/rfc822", mail.as_bytes())
+                .await
+        };
+        for path in ["messages", "messages/import", "messages/send"] {
+            upload("POST", path, json!({})).await;
+        }
+        let draft = upload("POST", "drafts", json!({})).await;
+        let path = format!("drafts/{}", text(&draft["id"]));
+        upload("PUT", &path, json!({})).await;
+        upload("POST", "drafts/send", json!({ "id": draft["id"] })).await;
+    }
 }
 
 async fn changing(me: &Person<'_>) {

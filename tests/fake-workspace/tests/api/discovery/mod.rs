@@ -132,16 +132,7 @@ fn is_exempt(name: &str) -> bool {
 
 /// The row of the table that answers a call.
 fn operation(method: &str, path: &str) -> Option<Served> {
-    let segments: Vec<String> = path
-        .trim_start_matches('/')
-        .split('/')
-        .map(|part| {
-            percent_encoding::percent_decode_str(part)
-                .decode_utf8_lossy()
-                .into_owned()
-        })
-        .collect();
-    operations().find(|row| row.fits(method, &segments))
+    operations().find(|row| row.fits(method, path))
 }
 
 /// One request as far as its answer depends on it.
@@ -273,7 +264,7 @@ fn violations(row: Option<&Served>, sent: &Sent, answer: &Answer) -> Vec<String>
         return vec![format!("{} is in no discovery document", row.name)];
     };
     let is_media = sent.parameter("alt").as_deref() == Some("media");
-    let is_upload = row.path.starts_with("upload/") || row.path.starts_with("resumable/");
+    let is_upload = row.path.starts_with("upload/");
     match answer.status {
         // The start of a resumable upload, and what is missing of one:
         // <https://developers.google.com/workspace/drive/api/guides/manage-uploads#resumable>.

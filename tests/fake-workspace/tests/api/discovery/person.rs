@@ -76,6 +76,25 @@ impl<'a> Person<'a> {
         serde_json::from_str(&answer.text).unwrap_or_default()
     }
 
+    /// Begins a resumable upload; returns the place of its pieces, where nothing has arrived yet.
+    pub(crate) async fn begin_upload(&self, method: &str, url: &str, metadata: Value) -> String {
+        let body = metadata.to_string();
+        let begun = self
+            .call(method, url, "application/json", body.as_bytes())
+            .await;
+        assert_eq!(begun.status, 200, "{url}: {}", begun.text);
+        let location = begun.headers["location"].to_str().expect("a place");
+        let place = location
+            .strip_prefix(self.fake.server.base())
+            .expect("the same host")
+            .to_owned();
+        let status = [("content-range", "bytes */*")];
+        let answer = self.call_with("PUT", &place, &status, b"").await;
+        assert_eq!(answer.status, 308, "{place}: {}", answer.text);
+        assert!(!answer.headers.contains_key("range"));
+        place
+    }
+
     pub(crate) async fn json(&self, method: &str, path: &str, body: Value) -> Value {
         let body = if body.is_null() {
             String::new()

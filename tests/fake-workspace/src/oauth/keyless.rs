@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 /// The scope of everything in the Cloud.
 pub(super) const CLOUD_PLATFORM: &str = "https://www.googleapis.com/auth/cloud-platform";
 /// What opens `signJwt`.
-pub(super) const SCOPES: &[&str] = &[CLOUD_PLATFORM];
+pub(super) const SCOPES: &[&str] = &[CLOUD_PLATFORM, "https://www.googleapis.com/auth/iam"];
 /// Longest life of what is signed; the token endpoint takes an hour only.
 const MAX_LIFE_SECS: i64 = 12 * 3600;
 

@@ -169,6 +169,13 @@ async fn keyless_delegation_goes_by_the_metadata_server_and_sign_jwt() {
     let profile = fake.send("GET", PROFILE, Some(&delegated), "").await.json();
     assert_eq!(profile["emailAddress"], user);
 
+    // Google's client for Python asks for a token of this scope alone.
+    let path =
+        format!("{accounts}/default/token?scopes=https%3A%2F%2Fwww.googleapis.com%2Fauth%2Fiam");
+    let narrow = text(&metadata(&fake, &path, true).await.json()["access_token"]);
+    let answer = fake.send("POST", &place, Some(&narrow), &body).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+
     let long = json!({ "payload": json!({ "exp": now_secs() + 13 * 3600 }).to_string() });
     let half_day = json!({ "payload": json!({ "exp": now_secs() + 11 * 3600 }).to_string() });
     for (token, place, body, status) in [

@@ -83,6 +83,14 @@ const NARROWER: &[(&str, &str, &str)] = &[(
     "good for metadata, so not at the places of uploads",
 )];
 
+/// Methods that take more scopes than the documents say: the method, the scope, and why.
+const WIDER: &[(&str, &str, &str)] = &[(
+    "iamcredentials.projects.serviceAccounts.signJwt",
+    "https://www.googleapis.com/auth/iam",
+    "Google's reference of signJwt names it, and Google's client for Python asks for this one alone: \
+     <https://cloud.google.com/iam/docs/reference/rest/v1/projects.serviceAccounts/signJwt>",
+)];
+
 /// Query parameters that the fake does not look at: the method or its beginning with `*`, the parameter, and why.
 #[rustfmt::skip]
 const UNKNOWN_PARAMETERS: &[(&str, &str, &str)] = &[
@@ -208,7 +216,13 @@ fn every_operation_takes_the_scopes_that_google_names() {
     for (row, _, method) in described_rows() {
         let documented = texts(&method["scopes"]);
         for scope in row.scopes {
-            if !documented.iter().any(|own| own == scope) {
+            let is_documented = documented.iter().any(|own| own == scope);
+            let wider = WIDER
+                .iter()
+                .find(|(name, own, _)| *name == row.name && own == scope);
+            if let (false, Some((name, own, _))) = (is_documented, wider) {
+                used.insert((*name, *own));
+            } else if !is_documented {
                 wrong.insert(format!("{} takes {scope}, which Google does not", row.name));
             }
         }
@@ -232,7 +246,7 @@ fn every_operation_takes_the_scopes_that_google_names() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
-    for (name, scope, _) in NARROWER {
+    for (name, scope, _) in NARROWER.iter().chain(WIDER) {
         assert!(
             used.contains(&(name, scope)),
             "{name} {scope}: no exception"

@@ -198,7 +198,8 @@ impl World {
 
     /// Waits until `is_there` holds of the status; panics with what it saw last.
     pub async fn wait(&self, what: &str, is_there: impl Fn(&Value) -> bool) -> Value {
-        let deadline = Instant::now() + Duration::from_secs(120);
+        // Long enough for all patience with Google together; only a broken daemon takes it.
+        let deadline = Instant::now() + Duration::from_secs(300);
         let mut last = json!(null);
         while Instant::now() < deadline {
             if let Some(status) = self.status() {

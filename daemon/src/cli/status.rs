@@ -1,7 +1,7 @@
 //! `nuncio status`: what the daemon does, for a person or a script.
 
 use super::{Common, client, print};
-use crate::admin::wire::{Feed, Status as Wire};
+use crate::admin::wire::{Feed, Quota, Status as Wire};
 use crate::exit::Failure;
 use clap::Args;
 use hyper::Method;
@@ -64,6 +64,11 @@ fn human(status: &Wire) -> String {
             lines.push(format!("    hint: {}", untrusted(&error.hint)));
         }
     }
+    if !status.quota.is_empty() {
+        lines.push(String::new());
+        lines.push("QUOTA".to_owned());
+        lines.extend(status.quota.iter().map(quota_line));
+    }
     if status.failed_items > 0 {
         lines.push(String::new());
         lines.push(format!(
@@ -72,6 +77,17 @@ fn human(status: &Wire) -> String {
         ));
     }
     lines.join("\n")
+}
+
+fn quota_line(quota: &Quota) -> String {
+    let mut line = format!("  {}  {}  {} units", quota.api, quota.scope, quota.used);
+    if let Some(limit) = quota.limit {
+        line.push_str(&format!(" of {limit}"));
+    }
+    if let Some(forecast) = quota.forecast {
+        line.push_str(&format!(", {forecast} by the end of the day if it goes on"));
+    }
+    line
 }
 
 fn push_feed(lines: &mut Vec<String>, name: &str, feed: &Feed) {

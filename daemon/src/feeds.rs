@@ -95,6 +95,14 @@ impl Feeds {
             .unwrap_or_else(PoisonError::into_inner)
             .push(handle);
     }
+
+    /// Forgets the domain's feeds: the task that starts them begins anew.
+    fn forget_domain(&self) {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .retain(|feed| feed.owner.is_some());
+    }
 }
 
 /// What the config says of all feeds.
@@ -250,6 +258,7 @@ impl Domain {
     async fn run(self, stop: CancellationToken) -> Result<(), Fatal> {
         let mut changes = self.shared.commons.changes();
         let mut tree = Tree::new(&stop);
+        self.feeds.forget_domain();
         let mut started = HashSet::new();
         let commons = Arc::clone(&self.shared.commons);
         let all_answered = async {
@@ -279,7 +288,7 @@ impl Domain {
         }
     }
 
-    /// Starts a feed of the domain; after a panic of this task goes on with its handle.
+    /// Starts a feed of the domain.
     fn start_one(&self, source: Source, collection: &str, tree: &mut Tree) {
         match source {
             Source::Gmail => {}
@@ -311,7 +320,8 @@ impl Domain {
                     permissions: self.wishes.drive_permissions,
                 };
                 let shared = self.shared.clone();
-                tree.spawn(format!("feed drive {collection}"), move |stop| {
+                let name = format!("feed drive {}", nuncio_model::untrusted(collection));
+                tree.spawn(name, move |stop| {
                     let (ends, options, shared) = (ends.clone(), options.clone(), shared.clone());
                     async move {
                         let mut commands = ends.commands.lock_owned().await;

@@ -63,6 +63,15 @@ pub enum Error {
         /// Until the pause ends.
         left: Duration,
     },
+    /// The project's budget of the day is used up; nothing was sent. Walks leave a part of it to
+    /// live calls, so they stop first.
+    #[error("{method} waits: the day's budget of this API is used up for another {left:?}")]
+    DayUsed {
+        /// The method.
+        method: &'static str,
+        /// Until the next day begins.
+        left: Duration,
+    },
     /// The answer is not what the API promises.
     #[error("{method}: the answer cannot be read: {what}")]
     Decode {
@@ -102,7 +111,7 @@ impl Error {
         match self {
             Self::Status(status) => status.next(),
             Self::Auth { source, .. } => source.next(),
-            Self::Paused { left, .. } => Next::RetryAfter(*left),
+            Self::Paused { left, .. } | Self::DayUsed { left, .. } => Next::RetryAfter(*left),
             Self::Network { .. }
             | Self::CutBody { .. }
             | Self::Timeout { .. }
@@ -125,6 +134,7 @@ impl Error {
             Self::Decode { .. } => "GGL025",
             Self::Request { .. } => "GGL026",
             Self::RootCertificates(_) => "GGL027",
+            Self::DayUsed { .. } => "GGL028",
         }
     }
 
@@ -140,6 +150,9 @@ impl Error {
                 "nothing to do: nuncio tries again; if it lasts, check the network"
             }
             Self::TooLarge { .. } => "nothing to do: the item is left out and listed as failed",
+            Self::DayUsed { .. } => {
+                "nuncio goes on at midnight in Pacific time; if the project may spend more, raise this API's project_day in [google.quota_override]"
+            }
             Self::Paused { .. } => "nothing to do: nuncio goes on when the pause ends",
             Self::Decode { .. } => {
                 "nuncio tries again; if it lasts, report the method and place that the message names"

@@ -7,7 +7,7 @@ use crate::auth::{Bearer, Scopes, Tokens};
 use crate::client::{self, Client};
 use crate::endpoint::Api;
 use crate::limits::LONGEST_WAIT_IN_CALL;
-use crate::quota::{Ask, Governor, Purpose, Spent};
+use crate::quota::{Ask, Governor, PauseCause, Paused, Purpose, Spent};
 use crate::{Endpoint, Error, Limits, Status, retry};
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, HeaderValue};
@@ -230,9 +230,9 @@ impl Transport {
         let patience = left.min(LONGEST_WAIT_IN_CALL);
         // Held until the body is read: Google counts a call that is being answered.
         let permit = self.governor.permit(context.ask(), patience).await;
-        let _permit = permit.map_err(|paused| Error::Paused {
-            method,
-            left: paused.left,
+        let _permit = permit.map_err(|Paused { left, cause }| match cause {
+            PauseCause::Google => Error::Paused { method, left },
+            PauseCause::Day => Error::DayUsed { method, left },
         })?;
         *deadline += asked_at.elapsed();
         let max_bytes = self.limits.max_body_bytes;

@@ -272,14 +272,19 @@ fn forbidden(reason: &str, message: &str) -> Fault {
 /// <https://github.com/GAM-team/got-your-back/issues/309>
 fn spent(fault: Fault, envelope: &Envelope) -> Option<Spent> {
     match fault {
-        Fault::LongLimit => return Some(Spent::Day),
+        // The project owner's cap is everybody's; an abuse limit is one user's or calendar's.
+        Fault::LongLimit if envelope.reason == "dailyLimitExceeded" => return Some(Spent::Day),
+        Fault::LongLimit => return Some(Spent::Failing),
         Fault::RateLimit => {}
         _ => return None,
     }
     let message = envelope.message.to_ascii_lowercase();
     Some(if message.contains("concurrent requests") {
         Spent::InFlight
-    } else if message.contains("per user") || message.contains("user-rate limit") {
+    } else if message.contains("user-rate limit") {
+        // The mailbox was shut for a while; that says nothing of whose budget is charged.
+        Spent::Failing
+    } else if message.contains("per user") {
         Spent::User
     } else if message.contains("per minute'")
         || message.contains("per day'")

@@ -1,7 +1,7 @@
 //! What a project spent in a day and in the last minute. A day begins at midnight in Pacific
 //! time, as Google's do. Walks leave a reserve of it to live calls.
 
-use super::{ApiName, Paused, Purpose};
+use super::{ApiName, PauseCause, Paused, Purpose};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan, Zoned};
 use std::collections::VecDeque;
@@ -58,6 +58,7 @@ impl Day {
             let left = u64::try_from(self.ends_at - now_ms).unwrap_or_default();
             return Err(Paused {
                 left: Duration::from_millis(left.max(1)),
+                cause: PauseCause::Day,
             });
         }
         self.used += units;

@@ -2,7 +2,7 @@
 //! publish and that all clients of a mailbox share: it is found by growing slowly and halving at
 //! each refusal. <https://developers.google.com/workspace/gmail/api/guides/handle-errors>
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -20,7 +20,7 @@ pub(crate) struct InFlight {
     surplus: AtomicUsize,
     state: Mutex<State>,
     /// Whether a wish was ever made to wait: growing helps only then.
-    is_wanted: AtomicUsize,
+    is_wanted: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -44,7 +44,7 @@ impl InFlight {
             slots: Arc::new(Semaphore::new(allowed)),
             surplus: AtomicUsize::new(0),
             state: Mutex::new(State { allowed, n_good: 0 }),
-            is_wanted: AtomicUsize::new(0),
+            is_wanted: AtomicBool::new(false),
         }
     }
 
@@ -57,7 +57,7 @@ impl InFlight {
         let permit = match free {
             Ok(permit) => Some(permit),
             Err(_) => {
-                self.is_wanted.store(1, Ordering::Relaxed);
+                self.is_wanted.store(true, Ordering::Relaxed);
                 // The semaphore is never closed, so there always is a permit.
                 Arc::clone(&self.slots).acquire_owned().await.ok()
             }
@@ -71,14 +71,14 @@ impl InFlight {
     /// A call was answered well.
     pub(crate) fn good(&self) {
         let mut state = self.lock();
-        if state.allowed >= MOST || self.is_wanted.load(Ordering::Relaxed) == 0 {
+        if state.allowed >= MOST || !self.is_wanted.load(Ordering::Relaxed) {
             return;
         }
         state.n_good += 1;
         if state.n_good >= GROW_AFTER * state.allowed {
             state.n_good = 0;
             state.allowed += 1;
-            self.is_wanted.store(0, Ordering::Relaxed);
+            self.is_wanted.store(false, Ordering::Relaxed);
             self.slots.add_permits(1);
         }
     }

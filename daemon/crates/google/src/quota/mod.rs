@@ -73,6 +73,16 @@ pub(crate) enum Spent {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Paused {
     pub(crate) left: Duration,
+    pub(crate) cause: PauseCause,
+}
+
+/// Why nothing may be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PauseCause {
+    /// Google asked to wait.
+    Google,
+    /// The day's budget is used up.
+    Day,
 }
 
 /// The right to one request; given back on drop, after the body was read.
@@ -204,20 +214,19 @@ impl Governor {
         let slot = Arc::clone(&user.in_flight).acquire().await;
         let units = self.options.price(ask.method);
         match (api, ask.purpose) {
-            (None, _) => user.wait_for_pause(patience).await?,
+            (None, _) => wait_for_pauses(&[&user.budget], patience).await?,
             (Some(api), Purpose::Live) => {
-                api.wait_for_pauses(&user, patience).await?;
+                let budgets = [&user.budget, api.charged(&user), &api.project];
+                wait_for_pauses(&budgets, patience).await?;
                 api.take_day(units, ask.purpose, self.clock.now_ms())?;
                 sleep_until(api.spend(&user, units)).await;
             }
             (Some(api), Purpose::Walk) => {
-                let _own_turn = user.walk_turn.lock().await;
-                api.wait_for_user(&user, units, patience).await?;
-                let _turn = api.walk_turn.lock().await;
-                api.wait_for_all(&user, units, patience).await?;
-                api.take_day(units, ask.purpose, self.clock.now_ms())?;
-                // What live calls spent meanwhile goes first.
-                sleep_until(api.spend(&user, units)).await;
+                let at = api
+                    .spend_in_turn(&user, units, patience, &self.clock)
+                    .await?;
+                // What live calls spent meanwhile goes first. Nobody else waits for this.
+                sleep_until(at).await;
             }
         }
         Ok(Permit { _slot: slot })
@@ -375,54 +384,27 @@ impl ApiBudgets {
         at
     }
 
-    async fn wait_for_pauses(&self, user: &User, patience: Duration) -> Result<(), Paused> {
-        loop {
-            let now = Instant::now();
-            let pauses = [&user.budget, self.charged(user), &self.project];
-            let left = pauses
-                .map(|budget| lock(budget).pause_left(now))
-                .into_iter();
-            let Some(left) = left.flatten().max() else {
-                return Ok(());
-            };
-            if left > patience {
-                return Err(Paused { left });
-            }
-            sleep_until(now + left).await;
-        }
-    }
-
-    async fn wait_for_user(
+    /// Charges a call of a walk once nothing is owed: its user's calls one after the other, and
+    /// the users' in the order in which their own budgets let them. Whoever has the turn waits
+    /// for the project alone, so that a user who is paused holds up nobody else.
+    async fn spend_in_turn(
         &self,
         user: &User,
         units: u64,
         patience: Duration,
-    ) -> Result<(), Paused> {
+        clock: &Arc<dyn Clock>,
+    ) -> Result<Instant, Paused> {
+        let _own_turn = user.walk_turn.lock().await;
         loop {
-            self.wait_for_pauses(user, patience).await?;
-            let now = Instant::now();
-            let at = lock(self.charged(user)).ready_at(units, now);
-            if at <= now {
-                return Ok(());
+            let own = [&user.budget, self.charged(user)];
+            wait_for(&own, units, patience).await?;
+            let turn = self.walk_turn.lock().await;
+            wait_for(&[&self.project], units, patience).await?;
+            if is_ready(&own, units) {
+                self.take_day(units, Purpose::Walk, clock.now_ms())?;
+                return Ok(self.spend(user, units));
             }
-            sleep_until(at).await;
-        }
-    }
-
-    async fn wait_for_all(
-        &self,
-        user: &User,
-        units: u64,
-        patience: Duration,
-    ) -> Result<(), Paused> {
-        loop {
-            self.wait_for_user(user, units, patience).await?;
-            let now = Instant::now();
-            let at = lock(&self.project).ready_at(units, now);
-            if at <= now {
-                return Ok(());
-            }
-            sleep_until(at).await;
+            drop(turn);
         }
     }
 
@@ -453,19 +435,53 @@ impl User {
             walk_turn: tokio::sync::Mutex::default(),
         }
     }
+}
 
-    async fn wait_for_pause(&self, patience: Duration) -> Result<(), Paused> {
-        loop {
-            let now = Instant::now();
-            let Some(left) = lock(&self.budget).pause_left(now) else {
-                return Ok(());
-            };
-            if left > patience {
-                return Err(Paused { left });
-            }
-            sleep_until(now + left).await;
+/// Waits until none of the budgets is paused.
+async fn wait_for_pauses(budgets: &[&Mutex<Budget>], patience: Duration) -> Result<(), Paused> {
+    loop {
+        let now = Instant::now();
+        let pauses = budgets
+            .iter()
+            .filter_map(|budget| lock(budget).pause_left(now));
+        let Some(left) = pauses.max() else {
+            return Ok(());
+        };
+        if left > patience {
+            return Err(Paused {
+                left,
+                cause: PauseCause::Google,
+            });
+        }
+        sleep_until(now + left).await;
+    }
+}
+
+/// Waits until each of the budgets has `units`.
+async fn wait_for(
+    budgets: &[&Mutex<Budget>],
+    units: u64,
+    patience: Duration,
+) -> Result<(), Paused> {
+    loop {
+        wait_for_pauses(budgets, patience).await?;
+        let now = Instant::now();
+        let ready = budgets
+            .iter()
+            .map(|budget| lock(budget).ready_at(units, now));
+        match ready.max() {
+            Some(at) if at > now => sleep_until(at).await,
+            Some(_) | None => return Ok(()),
         }
     }
+}
+
+/// Whether each of the budgets has `units` now.
+fn is_ready(budgets: &[&Mutex<Budget>], units: u64) -> bool {
+    let now = Instant::now();
+    budgets
+        .iter()
+        .all(|budget| lock(budget).ready_at(units, now) <= now)
 }
 
 fn user_of(

@@ -166,6 +166,41 @@ async fn walks_of_many_users_share_the_project_evenly() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_walk_that_waits_for_its_own_user_holds_up_no_other() {
+    let options = QuotaOptions {
+        overrides: vec![(ApiName::Gmail, Limit::ProjectMinute, 6_000)],
+        ..QuotaOptions::default()
+    };
+    let clock = Arc::new(ManualClock::new(1_800_000_000_000_000));
+    let governor = Arc::new(Governor::new(options, 4, clock, &[]));
+    let walk = |user| ask(user, GET, Purpose::Walk);
+    for user in ["ana", "bob"] {
+        let _known = governor.permit(walk(user), PATIENCE).await.unwrap();
+    }
+    // The project owes, so that Ana's walk has the turn and waits; then Ana is paused.
+    for _ in 0..10 {
+        let _permit = governor.permit(live("cem"), PATIENCE).await.unwrap();
+    }
+    let paused = Arc::clone(&governor);
+    let mut walks = tokio::task::JoinSet::new();
+    walks.spawn(async move { paused.permit(walk("ana"), PATIENCE).await.map(drop) });
+    tokio::task::yield_now().await;
+    let hint = Some(Duration::from_secs(20));
+    governor.refused(live("ana"), Spent::Failing, hint);
+    let start = Instant::now();
+    for _ in 0..20 {
+        let _permit = governor.permit(walk("bob"), PATIENCE).await.unwrap();
+    }
+    assert!(
+        start.elapsed() < Duration::from_secs(6),
+        "{:?}",
+        start.elapsed()
+    );
+    walks.join_next().await.unwrap().unwrap().unwrap();
+    assert!(start.elapsed() >= Duration::from_secs(20));
+}
+
+#[tokio::test(start_paused = true)]
 async fn refusals_of_several_users_merge_their_budgets_into_one() {
     let governor = governor(PriceList::May2026);
     for user in ["ana", "ben", "cem"] {
@@ -210,6 +245,7 @@ async fn the_day_is_a_pause_until_it_ends_and_walks_leave_a_reserve() {
     }
     let paused = governor.permit(walk, PATIENCE).await.unwrap_err();
     assert!(paused.left > PATIENCE && paused.left <= Duration::from_secs(86_400));
+    assert_eq!(paused.cause, PauseCause::Day);
     let _live = governor.permit(live("ana"), PATIENCE).await.unwrap();
     // A restart does not forget what was spent.
     let days = governor.days();

@@ -530,6 +530,7 @@ pub(super) fn is_of_one_event(error: &nuncio_google::Error) -> bool {
         | nuncio_google::Error::Network { .. }
         | nuncio_google::Error::Timeout { .. }
         | nuncio_google::Error::Paused { .. }
+        | nuncio_google::Error::DayUsed { .. }
         | nuncio_google::Error::RootCertificates(_) => false,
     }
 }

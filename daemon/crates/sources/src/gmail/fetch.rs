@@ -138,6 +138,7 @@ fn is_of_one_message(error: &Error) -> bool {
         | Error::Network { .. }
         | Error::Timeout { .. }
         | Error::Paused { .. }
+        | Error::DayUsed { .. }
         | Error::RootCertificates(_) => false,
     }
 }

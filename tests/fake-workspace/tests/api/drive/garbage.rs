@@ -163,7 +163,7 @@ async fn unknown_paths_and_methods_are_not_found() {
     for (method, path) in [
         ("GET", "nothing"),
         ("PUT", "files/root"),
-        ("GET", "files/root/comments"),
+        ("GET", "files/1/comments"),
         ("POST", "about"),
     ] {
         assert_eq!(

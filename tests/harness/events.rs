@@ -106,24 +106,23 @@ impl World {
     /// The first line that breaks a rule: a revision that shrinks or comes again otherwise, a
     /// change of what is not there, a record that changes nothing.
     pub fn calendar_sink(&self) -> Result<Events, String> {
-        let mut newest: BTreeMap<String, (u64, Value, Option<Value>)> = BTreeMap::new();
+        let mut newest: BTreeMap<String, (BTreeMap<u64, Value>, Option<Value>)> = BTreeMap::new();
         for line in self.calendar_lines() {
             let key = text(&line["key"]);
             let revision = line["revision"].as_u64().ok_or("no revision")?;
-            let before = newest.get(&key);
-            match before {
-                Some((known, same, _)) if *known == revision && *same == line => {
-                    continue;
-                }
-                Some((known, ..)) if *known >= revision => {
-                    return Err(format!("{key}: revision {revision} after {known}"));
-                }
-                _ => {}
+            let (revisions, held) = newest.entry(key.clone()).or_default();
+            match revisions.get(&revision) {
+                // What was not acknowledged before a kill comes again as it was.
+                Some(same) if *same == line => continue,
+                Some(_) => return Err(format!("{key}: {revision} came again, otherwise")),
+                None => {}
             }
-            let held = before.and_then(|(_, _, event)| event.clone());
-            let event = match (line["change"].as_str(), &held) {
+            if let Some((known, _)) = revisions.last_key_value().filter(|(n, _)| **n > revision) {
+                return Err(format!("{key}: revision {revision} after {known}"));
+            }
+            *held = match (line["change"].as_str(), held.take()) {
                 (Some("created"), None) => Some(line["event"].clone()),
-                (Some("updated"), Some(held)) if *held != line["event"] => {
+                (Some("updated"), Some(held)) if held != line["event"] => {
                     Some(line["event"].clone())
                 }
                 (Some("deleted"), Some(_)) => None,
@@ -134,11 +133,11 @@ impl World {
                     ));
                 }
             };
-            newest.insert(key, (revision, line, event));
+            revisions.insert(revision, line);
         }
         Ok(newest
             .into_iter()
-            .filter_map(|(key, (_, _, event))| Some((key, told(&event?))))
+            .filter_map(|(key, (_, event))| Some((key, told(&event?))))
             .collect())
     }
 

@@ -127,24 +127,29 @@ impl World {
     /// What the sink holds by the last record of each key.
     pub fn held_files(&self) -> Held {
         let mut held = Held::default();
-        let mut revisions: BTreeMap<String, (u64, Value)> = BTreeMap::new();
+        let mut revisions: BTreeMap<String, BTreeMap<u64, Value>> = BTreeMap::new();
         for line in self.file_lines() {
             let key = line["key"].as_str().unwrap_or_default().to_owned();
             let revision = line["revision"].as_u64().unwrap_or_default();
-            match revisions.get(&key) {
-                Some((before, same)) if *before == revision && *same == line => continue,
-                Some((before, _)) if *before >= revision => {
-                    held.broken.push(format!("{key}: {before} then {revision}"));
+            let before = revisions.entry(key.clone()).or_default();
+            if let Some(same) = before.get(&revision) {
+                // What was not acknowledged before a kill comes again as it was.
+                if *same != line {
+                    held.broken
+                        .push(format!("{key}: {revision} came again, otherwise"));
                 }
-                _ => {}
+                continue;
             }
+            if let Some((newest, _)) = before.last_key_value().filter(|(n, _)| **n > revision) {
+                held.broken.push(format!("{key}: {newest} then {revision}"));
+            }
+            before.insert(revision, line.clone());
             let change = line["change"].as_str().unwrap_or_default().to_owned();
             let is_there = held.files.contains_key(&key);
             if (change == "created") == is_there {
                 held.broken
                     .push(format!("{key} is `{change}`, there: {is_there}"));
             }
-            revisions.insert(key.clone(), (revision, line.clone()));
             held.ever.insert(key.clone());
             if change == "deleted" {
                 held.files.remove(&key);
@@ -228,8 +233,8 @@ impl World {
             match (wanted.get(key), held.files.get(key)) {
                 (Some(_), None) => found.push(format!("lost: {key}")),
                 (None, Some(_)) => found.push(format!("left over: {key}")),
-                (Some(wanted), Some(line)) => found.extend(
-                    differences(wanted, &line["file"])
+                (Some(file), Some(line)) => found.extend(
+                    differences(file, &line["file"], is_rooted(&wanted, &roots, key))
                         .into_iter()
                         .map(|how| format!("stale: {key}: {how}")),
                 ),
@@ -367,8 +372,31 @@ fn told(google: &Value, whose: Whose) -> Value {
     })
 }
 
-/// Members of the record's file that are not as they should be.
-fn differences(wanted: &Value, file: &Value) -> Vec<String> {
+/// Whether a view shows all folders above a file. What an unseen folder gives to what is in it
+/// changes without a trace in the log.
+fn is_rooted(wanted: &BTreeMap<String, Value>, roots: &BTreeSet<String>, key: &str) -> bool {
+    let (view, _) = key.rsplit_once('/').unwrap_or_default();
+    let mut at = key.to_owned();
+    // No chain of folders is longer than there are files.
+    for _ in 0..=wanted.len() {
+        let parents = wanted
+            .get(&at)
+            .map_or(&[][..], |file| list(&file["parents"]));
+        let Some(parent) = parents.first().map(text) else {
+            return false;
+        };
+        if roots.contains(&parent) || view.ends_with(&parent) {
+            return true;
+        }
+        at = format!("{view}/{parent}");
+    }
+    false
+}
+
+/// Members of the record's file that are not as they should be. Inherited permissions count only
+/// where all that they can come from is seen.
+fn differences(wanted: &Value, file: &Value, is_rooted: bool) -> Vec<String> {
+    let mut wanted = wanted.clone();
     let mut held = file.clone();
     held["owners"] = list(&file["owners"])
         .iter()
@@ -385,6 +413,13 @@ fn differences(wanted: &Value, file: &Value) -> Vec<String> {
         .collect();
     permissions.sort_by_key(Value::to_string);
     held["permissions"] = json!(permissions);
+    if !is_rooted {
+        for side in [&mut wanted, &mut held] {
+            if let Some(permissions) = side["permissions"].as_array_mut() {
+                permissions.retain(|permission| permission[4] != json!(true));
+            }
+        }
+    }
     let members = wanted.as_object().into_iter().flatten();
     members
         .filter(|(name, value)| held[name.as_str()] != **value)

@@ -1,6 +1,7 @@
 //! The harness of the process-level tests: starts the fake Workspace and the real daemon in a
 //! temporary folder, asks both, and waits on states. What is to be true is in the scenarios.
 
+mod domain;
 mod events;
 mod files;
 mod kill;

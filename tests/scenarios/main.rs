@@ -5,6 +5,7 @@
 mod bad_input;
 mod calendar;
 mod crash;
+mod domain;
 mod drive;
 mod feed;
 mod operating;

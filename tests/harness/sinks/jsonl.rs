@@ -1,4 +1,4 @@
-//! The sink `jsonl`: lines of records, carried out in their order as an idempotent reader would,
+//! Mail in the sink `jsonl`: lines of records, carried out in their order as an idempotent reader would,
 //! with the rules of revisions checked on the way.
 
 use super::{Differences, Labels, Mailbox, Message, mailbox_of};
@@ -75,6 +75,9 @@ struct Mail {
 /// Takes in one line.
 fn take(keys: &mut BTreeMap<String, History>, line: &str) -> Result<(), String> {
     let record: Value = serde_json::from_str(line).map_err(|error| error.to_string())?;
+    if record["source"] != "gmail" {
+        return Ok(());
+    }
     let key = record["key"].as_str().ok_or("no key")?;
     let revision = record["revision"].as_u64().ok_or("no revision")?;
     let history = keys.entry(key.to_owned()).or_default();

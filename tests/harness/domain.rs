@@ -3,14 +3,17 @@
 //! scenarios; what each source compares is in `sinks`, `events` and `files`.
 
 use crate::{Differences, World, plugins};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
 /// How long feeds and sinks may stand still before they come to rest; only broken ones do.
-const SETTLE_TIME: Duration = Duration::from_secs(180);
+const SETTLE_TIME: Duration = Duration::from_secs(120);
 
 /// How long they may take however busy they are: what goes round in circles is broken too.
 const LONGEST_SETTLE_TIME: Duration = Duration::from_secs(20 * 60);
+
+/// Differences of each kind whose records a failing test prints.
+const N_TOLD: usize = 3;
 
 impl World {
     /// Writes a config that syncs everything of these users, mail into the sink `archive` and all
@@ -92,8 +95,9 @@ impl World {
             }
             assert!(
                 Instant::now() < deadline,
-                "{found}\nlast status: {:#}\nlog:\n{}",
+                "{found}\nlast status: {:#}\nrecords: {:#}\nlog:\n{}",
                 unwell(&status),
+                json!(differences.map(|found| self.told_of(&found))),
                 self.log_tail()
             );
             if is_held(&status) {
@@ -103,6 +107,42 @@ impl World {
             }
             tokio::time::sleep(Duration::from_millis(250)).await;
         }
+    }
+}
+
+impl World {
+    /// What was told of the items that differ, for a failing test: revision, change, origin.
+    fn told_of(&self, found: &Differences) -> Vec<Value> {
+        let entries = [&found.lost, &found.stale, &found.left_over];
+        let names = entries
+            .into_iter()
+            .flat_map(|list| list.iter().take(N_TOLD));
+        // An entry ends with a key, or goes on after it with a colon.
+        let ids: Vec<&str> = names
+            .filter_map(|entry| {
+                entry
+                    .split(['/', ':', ' ', '_'])
+                    .find(|part| part.len() >= 16 && !part.contains('@'))
+            })
+            .collect();
+        let lines = crate::sinks::all_records(self).into_iter();
+        lines
+            .filter(|line| {
+                ids.iter()
+                    .any(|id| line["key"].as_str().is_some_and(|key| key.contains(id)))
+            })
+            .map(|line| {
+                json!([
+                    line["key"],
+                    line["revision"],
+                    line["change"],
+                    line["origin"],
+                    line["observed_at"],
+                    line["event"]["status"],
+                    line["deleted"]
+                ])
+            })
+            .collect()
     }
 }
 
@@ -135,12 +175,11 @@ fn is_held(status: &Value) -> bool {
 
 /// What of a status is not as it is to be in the end.
 fn unwell(status: &Value) -> Value {
-    let mut shown =
-        serde_json::json!({ "sinks": status["sinks"], "failed_items": status["failed_items"] });
+    let mut shown = json!({ "sinks": status["sinks"], "failed_items": status["failed_items"] });
     let unwell: Vec<&Value> = feeds(status)
         .into_iter()
         .filter(|feed| feed["state"] != "live")
         .collect();
-    shown["feeds"] = serde_json::json!(unwell);
+    shown["feeds"] = json!(unwell);
     shown
 }

@@ -159,6 +159,35 @@ async fn a_series_takes_its_exceptions_with_it_and_brings_them_back() {
     assert_eq!(back[&hole].last().unwrap()[2], "cancelled");
 }
 
+/// Google cancels the series on the calendar of a guest who is uninvited from it; the occurrences
+/// that the guest is still invited to stay there.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_uninvited_from_a_series_keeps_the_occurrences_that_are_left() {
+    let (world, users) = settled(3, 0, 59).await;
+    let (ana, ben, cy) = (&users[0], &users[1], &users[2]);
+    let guests = |of: &[&String]| -> Value {
+        let guests: Vec<Value> = of.iter().map(|guest| json!({ "email": guest })).collect();
+        json!({ "attendees": guests })
+    };
+    let mut event = daily("Stand-up");
+    event["attendees"] = guests(&[ana, ben, cy])["attendees"].clone();
+    let series = world.insert_event(ana, "primary", &event);
+    let (kept, hole) = (occurrence(&series, 3), occurrence(&series, 4));
+    world.patch_event(ana, "primary", &kept, &json!({ "summary": "With Ben" }));
+    world.delete_event(ana, "primary", &hole);
+    world.wait_calendars(&users).await;
+    world.patch_event(ana, "primary", &series, &guests(&[ana, cy]));
+    world.wait_calendars(&users).await;
+    let held = world.calendar_sink().unwrap();
+    let of =
+        |user: &String, id: &String| held.contains_key(&format!("calendar/{user}/primary/{id}"));
+    assert_eq!(
+        [of(ben, &series), of(ben, &kept), of(ben, &hole)],
+        [false, true, false]
+    );
+    assert!(of(cy, &series) && of(cy, &kept) && of(cy, &hole));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_that_moves_between_calendars_is_in_one_of_them() {
     let (world, users) = settled(2, 0, 53).await;

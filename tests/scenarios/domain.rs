@@ -87,7 +87,7 @@ struct Trouble {
 }
 
 /// Kinds of trouble; all come in turn, so that no run leaves one out.
-const TROUBLES: [&str; 14] = [
+const TROUBLES: [&str; 15] = [
     "expired history",
     "expired sync tokens",
     "expired change logs",
@@ -102,6 +102,7 @@ const TROUBLES: [&str; 14] = [
     "empty pages",
     "lost calendar",
     "lost shared drive",
+    "re-created user",
 ];
 
 impl Trouble {
@@ -268,7 +269,7 @@ impl Trouble {
                 }
             }
             "lost calendar" => {
-                if self.calendars.len() > 1 {
+                if !self.calendars.is_empty() {
                     let (owner, calendar) = self.calendars.remove(0);
                     let question = json!({ "user": owner, "calendarId": calendar });
                     world.google("calendar.remove", &question);
@@ -280,6 +281,13 @@ impl Trouble {
                     let drive = self.drives.remove(0);
                     world.google("drive.shared.delete", &json!({ "driveId": drive }));
                 }
+            }
+            "re-created user" => {
+                // The bad items stay where they are.
+                let at = self.random.usize(2..self.users.len());
+                let user = &self.users[at];
+                self.calendars.retain(|(owner, _)| owner != user);
+                world.google("user.recreate", &json!({ "user": user }));
             }
             _ => unreachable!("{what} is no trouble"),
         }
@@ -327,7 +335,8 @@ fn churn(
 ) {
     let mut random = fastrand::Rng::with_seed(seed);
     while !over.load(Ordering::Relaxed) {
-        let user = &users[random.usize(..users.len())];
+        // The first two have the bad items, which are not to be changed or deleted.
+        let user = &users[random.usize(2..users.len())];
         let (seed, rounds) = (random.u32(..), random.u8(1..5));
         match random.u8(..4) {
             0 => world.google(
@@ -338,7 +347,7 @@ fn churn(
                 "churn",
                 &json!({ "user": user, "source": "calendar", "seed": seed, "rounds": rounds }),
             ),
-            2 => {
+            2 if !calendars.is_empty() => {
                 let (owner, calendar) = &calendars[random.usize(..calendars.len())];
                 world.google(
                     "calendar.churn",

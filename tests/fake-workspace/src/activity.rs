@@ -94,12 +94,18 @@ fn change(workspace: &Workspace, user: UserIndex, reach: Reach, rng: &mut fastra
         drop(mailbox);
         return write_new(workspace, user, reach, rng);
     };
-    let own_label = LabelId::new(&format!("Label_{}", rng.u8(1..9)));
+    // A mailbox that was made anew has no labels of its own.
+    let own_label = format!("Label_{}", rng.u8(1..9));
+    let own_label = if mailbox.knows_label(&own_label) {
+        own_label
+    } else {
+        "STARRED".to_owned()
+    };
     let (deed, done) = match roll {
         55..70 => ("read", toggle(&mut mailbox, id, "UNREAD")),
         70..76 => ("starred", toggle(&mut mailbox, id, "STARRED")),
         76..81 => ("archived", toggle(&mut mailbox, id, "INBOX")),
-        81..85 => ("labelled", toggle(&mut mailbox, id, own_label.as_str())),
+        81..85 => ("labelled", toggle(&mut mailbox, id, &own_label)),
         85..90 => ("trashed", mailbox.trash(id)),
         90..93 => (
             "restored",
@@ -218,9 +224,13 @@ fn deliver(
             Reach::Domain => workspace.users()[member.0].is_active(),
         };
         if wanted {
-            workspace
-                .mailbox(member)
-                .insert(message(&mail, view, labels, now));
+            let mut mailbox = workspace.mailbox(member);
+            // A mailbox that was made anew has no labels of its own.
+            let labels = labels
+                .into_iter()
+                .filter(|label| mailbox.knows_label(label.as_str()))
+                .collect();
+            mailbox.insert(message(&mail, view, labels, now));
         }
     }
 }

@@ -13,6 +13,7 @@ use crate::error::{Error, is_not_found, status};
 use nuncio_google::{BadItem, Calendar, EventPage, ListEvents, RawEvent};
 use nuncio_model::{
     AccountKey, Cursor, DeleteCause, Failure, Feed, IndexRow, ItemId, Next, Op, Origin, Walk,
+    WalkPhase,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -284,6 +285,10 @@ impl Reading {
                 rows = self.rows_of(&events).await?;
             }
         }
+        if let Some(generation) = self.shown_since(sight) {
+            // A series that the listing does not show is about to be swept, and makes no holes.
+            rows.retain(|item, row| events.contains_key(item) || row.generation >= generation);
+        }
         let seen: Vec<Seen> = events
             .iter()
             .map(|(item, event)| self.seen(item, event))
@@ -297,14 +302,9 @@ impl Reading {
             })
             .map(ItemId::as_str)
             .collect();
-        for row in self.exceptions(&gone).await? {
-            if !events.contains_key(&row.item) {
-                ops.push(
-                    self.scribe
-                        .delete(&row, None, DeleteCause::Cancelled, origin),
-                );
-            }
-        }
+        let left = self.exceptions(&gone).await?.into_iter();
+        let left = left.filter(|row| !events.contains_key(&row.item)).collect();
+        ops.append(&mut self.follow(left, &events, origin).await?);
         let mut writes = Vec::new();
         for ((item, event), step) in events.into_iter().zip(steps) {
             match step {
@@ -420,27 +420,88 @@ impl Reading {
             .collect();
         let (mut families, mut bad) = (Vec::new(), Vec::new());
         for uid in back {
-            let mut page_token = None;
-            loop {
-                let page = self
-                    .page(ListEvents {
-                        ical_uid: Some(uid.clone()),
-                        page_token: page_token.clone(),
-                        ..ListEvents::default()
-                    })
-                    .await?;
-                let next = next_page(&page, page_token.as_deref())?;
-                families.extend(
-                    page.events
-                        .into_iter()
-                        .filter(|event| event.master().is_some()),
-                );
-                bad.extend(page.bad);
-                let Some(next) = next else { break };
-                page_token = Some(next);
-            }
+            let family = self.family(&uid).await?;
+            families.extend(family.0);
+            bad.extend(family.1);
         }
         Ok((families, bad))
+    }
+
+    /// All exceptions of a series, cancelled ones too.
+    async fn family(&mut self, uid: &str) -> Result<(Vec<RawEvent>, Vec<BadItem>), Error> {
+        let (mut family, mut bad) = (Vec::new(), Vec::new());
+        let mut page_token = None;
+        loop {
+            let page = self
+                .page(ListEvents {
+                    ical_uid: Some(uid.to_owned()),
+                    page_token: page_token.clone(),
+                    ..ListEvents::default()
+                })
+                .await?;
+            let next = next_page(&page, page_token.as_deref())?;
+            let exceptions = page.events.into_iter();
+            family.extend(exceptions.filter(|event| event.master().is_some()));
+            bad.extend(page.bad);
+            let Some(next) = next else {
+                return Ok((family, bad));
+            };
+            page_token = Some(next);
+        }
+    }
+
+    /// What becomes of exceptions whose series is gone. Most are gone with it, untold; but who is
+    /// uninvited from a series may still be a guest of one occurrence. One call for a series
+    /// whose deletion tells its uid, else one for each exception.
+    async fn follow(
+        &mut self,
+        rows: Vec<IndexRow>,
+        events: &BTreeMap<ItemId, RawEvent>,
+        origin: Origin,
+    ) -> Result<Vec<Op>, Error> {
+        let mut ops = Vec::new();
+        let mut families: HashMap<String, HashSet<ItemId>> = HashMap::new();
+        for row in rows {
+            let series = events.get(&ItemId::new(row.thread.as_str()));
+            let is_there = if let Some(uid) = series.and_then(|event| event.ical_uid.clone()) {
+                if !families.contains_key(&uid) {
+                    let (family, bad) = self.family(&uid).await?;
+                    let family = family.into_iter().filter(|event| !event.is_cancelled());
+                    let ids = family.filter_map(|event| event.id);
+                    let ids = ids.chain(bad.into_iter().filter_map(|bad| bad.id));
+                    families.insert(uid.clone(), ids.collect());
+                }
+                families[&uid].contains(&row.item)
+            } else {
+                match self.calendar.event(&self.id, &row.item).await {
+                    Ok(event) => !event.is_cancelled(),
+                    Err(error) if is_gone(&error) => false,
+                    Err(error) if is_of_one_event(&error) => {
+                        ops.push(Op::Fail(Failure {
+                            item: row.item.clone(),
+                            code: error.code().to_owned(),
+                            message: error.to_string(),
+                            next_try: next_try(self.desk.clock.now_ms(), 0),
+                        }));
+                        continue;
+                    }
+                    Err(error) => return Err(error.into()),
+                }
+            };
+            if !is_there {
+                let cause = DeleteCause::Cancelled;
+                ops.push(self.scribe.delete(&row, None, cause, origin));
+            }
+        }
+        Ok(ops)
+    }
+
+    /// The generation of what the walk's listing has shown, where that decides what is there: in
+    /// the listing itself and after it. Changes that are read beside it may be of anything.
+    fn shown_since(&self, sight: Sight) -> Option<u64> {
+        let walk = self.feed.walk.as_ref()?;
+        let decides = sight == Sight::Listing || walk.phase != WalkPhase::List;
+        decides.then_some(walk.generation)
     }
 
     /// The rows of exceptions of these series: a pass over the feed's rows, which only the end of

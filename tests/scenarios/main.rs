@@ -11,6 +11,7 @@ mod feed;
 mod operating;
 mod resync;
 mod secrecy;
+mod threads;
 
 use nuncio_tests::World;
 use serde_json::{Value, json};

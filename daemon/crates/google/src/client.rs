@@ -1,9 +1,11 @@
 //! One HTTP client for all of Google, and one exchange over it: send, wait, read a bounded
-//! body. HTTP/2 only towards Google, since a cold burst would open a TLS connection per call
+//! body, which may be in gzip. HTTP/2 only towards Google, since a cold burst would open a TLS connection per call
 //! otherwise; HTTP/1.1 and 2 towards an endpoint. Retries, tokens and permits are not here.
 
 use crate::Endpoint;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
+use flate2::write::GzDecoder;
+use http::header::CONTENT_ENCODING;
 use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
@@ -11,7 +13,7 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::crypto::ring;
-use std::io;
+use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -93,11 +95,11 @@ pub(crate) struct Answer {
 pub(crate) enum ExchangeError {
     /// No connection, or it broke before the head of an answer.
     Network(hyper_util::client::legacy::Error),
-    /// The body broke off.
-    CutBody(hyper::Error),
+    /// The body broke off, or its gzip did.
+    CutBody(io::Error),
     /// Nothing came for this long.
     Timeout(Duration),
-    /// The body is longer than allowed.
+    /// The body, out of its gzip, is longer than allowed.
     TooLarge,
 }
 
@@ -140,26 +142,104 @@ async fn read_body(
     patience: Duration,
 ) -> Result<Bytes, ExchangeError> {
     use hyper::body::Body;
+    let coding = response.headers().get(CONTENT_ENCODING);
+    let is_gzip = coding.is_some_and(|coding| coding.as_bytes().eq_ignore_ascii_case(b"gzip"));
     let mut incoming = response.into_body();
     let promised = incoming.size_hint().lower();
     if usize::try_from(promised).map_or(true, |promised| promised > max_bytes) {
         return Err(ExchangeError::TooLarge);
     }
     let room = usize::try_from(promised.min(FIRST_BUFFER_BYTES)).unwrap_or(0);
-    let mut body = BytesMut::with_capacity(room);
+    let mut body = match is_gzip {
+        true => Inflow::Gzip(GzDecoder::new(Capped::new(room, max_bytes))),
+        false => Inflow::Plain(Capped::new(room, max_bytes)),
+    };
     loop {
         let frame = timeout(patience, incoming.frame())
             .await
             .map_err(|_| ExchangeError::Timeout(patience))?;
         let Some(frame) = frame else {
-            return Ok(body.freeze());
+            return body.finish();
         };
-        let Ok(piece) = frame.map_err(ExchangeError::CutBody)?.into_data() else {
-            continue;
-        };
-        if body.len() + piece.len() > max_bytes {
-            return Err(ExchangeError::TooLarge);
+        let frame = frame.map_err(|error| ExchangeError::CutBody(io::Error::other(error)))?;
+        if let Ok(piece) = frame.into_data() {
+            body.take(&piece)?;
         }
-        body.extend_from_slice(&piece);
+    }
+}
+
+/// A body on its way in.
+enum Inflow {
+    Plain(Capped),
+    /// Inflated piece by piece, so that a small body that becomes a huge one is stopped early.
+    Gzip(GzDecoder<Capped>),
+}
+
+impl Inflow {
+    fn take(&mut self, piece: &[u8]) -> Result<(), ExchangeError> {
+        match self {
+            Self::Plain(body) => body.write_all(piece),
+            Self::Gzip(decoder) => decoder.write_all(piece),
+        }
+        .map_err(|error| self.fault(error))
+    }
+
+    /// The whole body; gzip ends with a sum over all of it, so a cut one is noticed.
+    fn finish(mut self) -> Result<Bytes, ExchangeError> {
+        if let Self::Gzip(decoder) = &mut self {
+            let ended = decoder.try_finish();
+            ended.map_err(|error| self.fault(error))?;
+        }
+        match self {
+            Self::Plain(body) => Ok(body.bytes.into()),
+            Self::Gzip(decoder) => match decoder.finish() {
+                Ok(body) => Ok(body.bytes.into()),
+                Err(error) => Err(ExchangeError::CutBody(error)),
+            },
+        }
+    }
+
+    fn fault(&self, error: io::Error) -> ExchangeError {
+        let body = match self {
+            Self::Plain(body) => body,
+            Self::Gzip(decoder) => decoder.get_ref(),
+        };
+        if body.is_over {
+            ExchangeError::TooLarge
+        } else {
+            ExchangeError::CutBody(error)
+        }
+    }
+}
+
+/// Bytes up to a limit.
+struct Capped {
+    bytes: Vec<u8>,
+    max_bytes: usize,
+    is_over: bool,
+}
+
+impl Capped {
+    fn new(room: usize, max_bytes: usize) -> Self {
+        Self {
+            bytes: Vec::with_capacity(room),
+            max_bytes,
+            is_over: false,
+        }
+    }
+}
+
+impl Write for Capped {
+    fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
+        if self.bytes.len() + piece.len() > self.max_bytes {
+            self.is_over = true;
+            return Err(io::Error::from(io::ErrorKind::FileTooLarge));
+        }
+        self.bytes.extend_from_slice(piece);
+        Ok(piece.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }

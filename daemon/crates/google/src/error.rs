@@ -37,7 +37,7 @@ pub enum Error {
         method: &'static str,
         /// Why.
         #[source]
-        source: hyper::Error,
+        source: std::io::Error,
     },
     /// No answer in time.
     #[error("{method} is not answered within {after:?}")]

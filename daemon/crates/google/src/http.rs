@@ -10,7 +10,7 @@ use crate::limits::LONGEST_WAIT_IN_CALL;
 use crate::quota::{Ask, Governor, PauseCause, Paused, Purpose, Spent};
 use crate::{Endpoint, Error, Limits, Status, retry};
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, HeaderValue};
+use http::header::{ACCEPT_ENCODING, AUTHORIZATION, HeaderValue};
 use http::{Request, StatusCode, Uri};
 use http_body_util::Full;
 use jiff::Timestamp;
@@ -22,8 +22,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout_at};
 
-/// Sent with everything.
-pub(crate) const USER_AGENT: &str = "nuncio/0.1";
+/// Sent with everything. Google answers in gzip only if this says so too.
+/// <https://developers.google.com/workspace/gmail/api/guides/performance>
+pub(crate) const USER_AGENT: &str = "nuncio/0.1 (gzip)";
 
 /// All but unreserved characters (RFC 3986 section 2.3): an id cannot leave its path segment.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
@@ -224,6 +225,10 @@ impl Transport {
             http::header::USER_AGENT,
             HeaderValue::from_static(USER_AGENT),
         );
+        if self.limits.gzip {
+            let gzip = HeaderValue::from_static("gzip");
+            request.headers_mut().insert(ACCEPT_ENCODING, gzip);
+        }
 
         let asked_at = Instant::now();
         let left = deadline.saturating_duration_since(asked_at);

@@ -21,9 +21,12 @@ pub struct Limits {
     pub backoff_ceiling: Duration,
     /// Sends of one call, the first one included.
     pub max_attempts: u32,
-    /// Longest accepted body. A message of 36,700,160 bytes (Gmail's upload limit; received
+    /// Longest accepted body, out of its gzip. A message of 36,700,160 bytes (Gmail's upload limit; received
     /// ones may be some larger) is 49 MB in base64.
     pub max_body_bytes: usize,
+    /// Whether answers may come in gzip: a fifth of the bytes, for some time of the processor.
+    /// <https://developers.google.com/workspace/gmail/api/guides/performance>
+    pub gzip: bool,
     /// Calls in flight per mailbox. The ceiling is not documented; trouble is reported from
     /// about ten. <https://developers.google.com/workspace/gmail/api/guides/handle-errors>
     pub in_flight_per_mailbox: usize,
@@ -43,6 +46,7 @@ impl Default for Limits {
             backoff_ceiling: Duration::from_secs(32),
             max_attempts: 5,
             max_body_bytes: 80 << 20,
+            gzip: true,
             in_flight_per_mailbox: 4,
             refusal_memory: Duration::from_secs(1),
             seed: fastrand::u64(..),

@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use nuncio_model::ItemId;
-use serde::de::{self, DeserializeOwned, Deserializer, Visitor};
+use serde::de::{self, Deserializer, Visitor};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::fmt;
@@ -84,8 +84,8 @@ pub(super) fn decode_error(method: &'static str, error: &serde_json::Error) -> E
 }
 
 /// Reads the items of a page one by one, so that a bad one costs only itself.
-pub(super) fn items<T: DeserializeOwned, U>(
-    raw: &[&RawValue],
+pub(super) fn items<'a, T: de::Deserialize<'a>, U>(
+    raw: &[&'a RawValue],
     convert: impl Fn(T) -> Result<U, &'static str>,
 ) -> (Vec<U>, Vec<BadItem>) {
     let mut good = Vec::with_capacity(raw.len());

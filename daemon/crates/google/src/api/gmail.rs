@@ -4,6 +4,7 @@
 
 use super::SCOPES_GMAIL;
 use super::decode::{self, BadItem};
+use super::full::{self, FullMessage, Thread};
 use super::history::{self, HistoryPage};
 use super::message::{self, Message, RawMessage};
 use crate::Error;
@@ -25,6 +26,7 @@ const PROFILE: &str = "gmail.users.getProfile";
 const LABELS: &str = "gmail.users.labels.list";
 const LIST: &str = "gmail.users.messages.list";
 const MESSAGE: &str = "gmail.users.messages.get";
+const THREAD: &str = "gmail.users.threads.get";
 const HISTORY: &str = "gmail.users.history.list";
 
 /// The client of one mailbox. Clones are cheap.
@@ -45,6 +47,15 @@ pub struct Profile {
     pub messages_total: u64,
     /// The newest position in the change log.
     pub history_id: u64,
+}
+
+/// What reading content costs by the price list in force, in units.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReadPrices {
+    /// One message, in whatever form.
+    pub message: u64,
+    /// A thread with all its messages.
+    pub thread: u64,
 }
 
 /// A label of a mailbox.
@@ -226,6 +237,39 @@ impl Gmail {
     pub async fn message_raw(&self, id: &ItemId) -> Result<RawMessage, Error> {
         let query = [("format", "raw"), ("fields", message::FIELDS_RAW)];
         message::read_raw(MESSAGE, &self.message(id, &query).await?)
+    }
+
+    /// A message in parts, without the content of its attachments.
+    ///
+    /// # Errors
+    /// See [`Error`]; a message that is gone is [`crate::Fault::NotFound`].
+    pub async fn message_full(&self, id: &ItemId) -> Result<FullMessage, Error> {
+        let query = [("format", "full"), ("fields", full::FIELDS_FULL)];
+        full::read_full(MESSAGE, &self.message(id, &query).await?)
+    }
+
+    /// All messages of a thread in parts, without the content of their attachments. There are no
+    /// pages, so what a long thread gives may be too large to be read.
+    ///
+    /// # Errors
+    /// See [`Error`]; a thread that is gone is [`crate::Fault::NotFound`].
+    pub async fn thread(&self, id: &ThreadId) -> Result<Thread, Error> {
+        let segment = segment(id.as_str()).ok_or(Error::Request {
+            method: THREAD,
+            what: "the thread id is unusable",
+        })?;
+        let query = [("format", "full"), ("fields", full::FIELDS_THREAD)];
+        let path = format!("threads/{segment}");
+        full::read_thread(THREAD, &self.get(THREAD, &path, &query).await?)
+    }
+
+    /// What reading costs, so that the cheaper call can be chosen.
+    pub fn read_prices(&self) -> ReadPrices {
+        let governor = self.transport.governor();
+        ReadPrices {
+            message: governor.price(MESSAGE),
+            thread: governor.price(THREAD),
+        }
     }
 
     /// A message without its content: labels and order.

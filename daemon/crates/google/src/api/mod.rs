@@ -7,6 +7,7 @@ mod decode;
 mod directory;
 mod drive;
 mod drive_file;
+mod full;
 mod gmail;
 mod history;
 mod message;
@@ -25,7 +26,8 @@ pub use drive::{
     ChangePage, Drive, DriveChange, DriveIdPage, FilePage, ListFiles, NextChanges, RootRights,
 };
 pub use drive_file::{DriveFile, DrivePermission, DriveUser};
-pub use gmail::{Gmail, Label, ListMessages, ListedMessage, MessagePage, Profile};
+pub use full::{FullMessage, MessagePart, Thread};
+pub use gmail::{Gmail, Label, ListMessages, ListedMessage, MessagePage, Profile, ReadPrices};
 pub use history::{HistoryPage, HistoryRecord, MessageRef};
 pub use message::{Message, RawMessage};
 

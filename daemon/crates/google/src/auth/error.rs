@@ -34,7 +34,7 @@ pub enum AuthError {
     Network(#[source] Arc<hyper_util::client::legacy::Error>),
     /// The token endpoint's answer broke off.
     #[error("the answer of Google's token endpoint broke off")]
-    CutBody(#[source] Arc<hyper::Error>),
+    CutBody(#[source] Arc<std::io::Error>),
     /// The token endpoint does not answer in time.
     #[error("Google's token endpoint does not answer within {0:?}")]
     Timeout(Duration),

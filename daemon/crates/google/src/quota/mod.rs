@@ -279,6 +279,11 @@ impl Governor {
         }
     }
 
+    /// What a call costs, in units.
+    pub(crate) fn price(&self, method: &str) -> u64 {
+        self.options.price(method)
+    }
+
     /// What was spent of the project's budgets.
     pub(crate) fn usage(&self) -> Vec<Usage> {
         let now_ms = self.clock.now_ms();

@@ -11,5 +11,6 @@ mod bodies;
 mod calendar;
 mod drive;
 mod fixture;
+mod gzip;
 mod server;
 mod transport;

@@ -36,7 +36,7 @@ async fn every_call_says_who_it_is_and_whose_quota_it_uses() {
     let calls = server.calls();
     for call in &calls {
         assert_eq!(call.method, "GET");
-        assert_eq!(call.headers["user-agent"], "nuncio/0.1");
+        assert_eq!(call.headers["user-agent"], "nuncio/0.1 (gzip)");
         assert_eq!(call.headers["authorization"], format!("Bearer {TOKEN}"));
         assert_eq!(call.query["prettyPrint"], "false");
         let quota_user = &call.query["quotaUser"];

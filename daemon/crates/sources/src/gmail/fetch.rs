@@ -1,9 +1,11 @@
-//! Reads messages by id, several at a time, and tells one bad message from a bad mailbox.
+//! Carries out planned reads, several at a time, and tells one bad message from a bad mailbox.
 
+use super::plan::Job;
 use crate::error::is_not_found;
 use futures_util::StreamExt;
-use nuncio_google::{Error, Fault, Gmail, RawMessage};
-use nuncio_model::{ItemId, Next};
+use nuncio_google::{Error, Fault, FullMessage, Gmail, MessagePart, RawMessage};
+use nuncio_model::{ItemId, Next, ThreadId};
+use std::collections::HashMap;
 
 /// Calls asked for at once; how many really run is up to the governor.
 const N_AT_ONCE: usize = 16;
@@ -38,8 +40,10 @@ impl Blame {
 
 /// What became of one message.
 pub(crate) enum Fetched {
-    /// It is here.
+    /// Its bytes are here.
     Message(Box<RawMessage>),
+    /// It came with its thread, in parts.
+    Parts(Box<FullMessage>),
     /// It does not exist any more.
     Gone,
     /// It could not be had although others could.
@@ -50,42 +54,68 @@ pub(crate) enum Fetched {
 pub(crate) struct Batch {
     /// One for each id, a prefix of what was asked for.
     pub fetched: Vec<(ItemId, Fetched)>,
+    /// What else was in the threads.
+    pub others: Vec<FullMessage>,
+    /// Threads that could not be had as a whole; their messages were read alone.
+    pub refused: Vec<ThreadId>,
+    /// Of each thread that was read, how many of those asked for it had.
+    pub n_of_threads: Vec<usize>,
     /// Why it went no further, where that is the mailbox's or the network's fault.
     pub halted: Option<Error>,
 }
 
-/// Fetches `ids` in order until all are there, memory is used up, or the mailbox as a whole fails.
-pub(crate) async fn fetch(gmail: &Gmail, ids: &[ItemId], blame: Blame) -> Batch {
+/// What came of one job.
+struct Done {
+    answers: Vec<(ItemId, Result<Fetched, Error>)>,
+    others: Vec<FullMessage>,
+    /// Whether a thread was read.
+    n_of_thread: Option<usize>,
+    refused: Option<ThreadId>,
+    n_bytes: usize,
+    /// Whether there is an answer for each item, so that the next job's may follow.
+    is_whole: bool,
+}
+
+/// Carries out `jobs` in order until all is there, memory is used up, or the mailbox as a whole
+/// fails.
+pub(crate) async fn fetch(gmail: &Gmail, jobs: Vec<Job>, blame: Blame) -> Batch {
     let mut batch = Batch {
-        fetched: Vec::with_capacity(ids.len()),
+        fetched: Vec::with_capacity(jobs.len()),
+        others: Vec::new(),
+        refused: Vec::new(),
+        n_of_threads: Vec::new(),
         halted: None,
     };
     let mut n_bytes = 0;
-    let mut calls = futures_util::stream::iter(ids.to_vec())
-        .map(|id| {
+    let mut calls = futures_util::stream::iter(jobs)
+        .map(|job| {
             let gmail = gmail.clone();
-            async move {
-                let answer = gmail.message_raw(&id).await;
-                (id, answer)
-            }
+            async move { read(&gmail, job).await }
         })
         .buffered(N_AT_ONCE);
-    while let Some((id, answer)) = calls.next().await {
-        let fetched = match answer {
-            Ok(message) => {
-                n_bytes += message.raw.len();
-                Fetched::Message(Box::new(message))
+    'jobs: while let Some(done) = calls.next().await {
+        n_bytes += done.n_bytes;
+        batch.others.extend(done.others);
+        batch.refused.extend(done.refused);
+        batch.n_of_threads.extend(done.n_of_thread);
+        for (id, answer) in done.answers {
+            let fetched = match answer {
+                Ok(fetched) => fetched,
+                Err(error) if is_of_one_message(&error) => Fetched::Failed(error),
+                Err(error) if blame == Blame::Message && is_doubtful(&error) => {
+                    Fetched::Failed(error)
+                }
+                Err(error) => {
+                    batch.halted = Some(error);
+                    break 'jobs;
+                }
+            };
+            batch.fetched.push((id, fetched));
+            if blame == Blame::Message && batch.is_row() {
+                break 'jobs;
             }
-            Err(error) if is_not_found(&error) => Fetched::Gone,
-            Err(error) if is_of_one_message(&error) => Fetched::Failed(error),
-            Err(error) if blame == Blame::Message && is_doubtful(&error) => Fetched::Failed(error),
-            Err(error) => {
-                batch.halted = Some(error);
-                break;
-            }
-        };
-        batch.fetched.push((id, fetched));
-        if n_bytes > MAX_BATCH_BYTES || (blame == Blame::Message && batch.is_row()) {
+        }
+        if n_bytes > MAX_BATCH_BYTES || !done.is_whole {
             break;
         }
     }
@@ -97,6 +127,72 @@ pub(crate) async fn fetch(gmail: &Gmail, ids: &[ItemId], blame: Blame) -> Batch 
         batch.halted = Some(error);
     }
     batch
+}
+
+/// Carries out one job. A thread that cannot be had, and what is missing in one, is read message
+/// by message, so that one bad message costs only itself.
+async fn read(gmail: &Gmail, job: Job) -> Done {
+    let mut done = Done {
+        answers: Vec::new(),
+        others: Vec::new(),
+        n_of_thread: None,
+        refused: None,
+        n_bytes: 0,
+        is_whole: false,
+    };
+    let (mut parts, items) = match job {
+        Job::Message(item) => (HashMap::new(), vec![item]),
+        Job::Thread(thread, items) => match gmail.thread(&thread).await {
+            Ok(thread) => {
+                let messages = thread.messages.into_iter();
+                let mut parts: HashMap<_, _> = messages.map(|m| (m.id.clone(), m)).collect();
+                let wanted: HashMap<_, _> = items
+                    .iter()
+                    .filter_map(|item| parts.remove_entry(item))
+                    .collect();
+                done.others = parts.into_values().collect();
+                done.n_of_thread = Some(wanted.len());
+                (wanted, items)
+            }
+            Err(error) if is_not_found(&error) || is_of_one_message(&error) => {
+                done.refused = Some(thread);
+                (HashMap::new(), items)
+            }
+            Err(error) => {
+                let first = items.into_iter().next();
+                done.answers = first.map(|item| (item, Err(error))).into_iter().collect();
+                return done;
+            }
+        },
+    };
+    done.n_bytes = parts
+        .values()
+        .chain(&done.others)
+        .map(|m| n_bytes(&m.payload))
+        .sum();
+    for item in items {
+        let answer = match parts.remove(&item) {
+            Some(message) => Ok(Fetched::Parts(Box::new(message))),
+            None if done.n_bytes > MAX_BATCH_BYTES => return done,
+            None => match gmail.message_raw(&item).await {
+                Ok(message) => {
+                    done.n_bytes += message.raw.len();
+                    Ok(Fetched::Message(Box::new(message)))
+                }
+                Err(error) if is_not_found(&error) => Ok(Fetched::Gone),
+                Err(error) => Err(error),
+            },
+        };
+        done.answers.push((item, answer));
+    }
+    done.is_whole = true;
+    done
+}
+
+/// Bytes of the content that came along.
+fn n_bytes(part: &MessagePart) -> usize {
+    let own = part.data.as_ref().map_or(0, Vec::len);
+    own + part.parts.iter().map(n_bytes).sum::<usize>()
 }
 
 /// No answer, one that asks to wait, or a refusal: as likely the network's, Gmail's or the
@@ -159,7 +255,7 @@ impl Batch {
             .iter()
             .filter_map(|(_, fetched)| match fetched {
                 Fetched::Failed(error) => Some(error),
-                Fetched::Message(_) | Fetched::Gone => None,
+                Fetched::Message(_) | Fetched::Parts(_) | Fetched::Gone => None,
             })
             .collect()
     }
@@ -194,7 +290,7 @@ impl Batch {
             .drain(..)
             .find_map(|(_, fetched)| match fetched {
                 Fetched::Failed(error) => Some(error),
-                Fetched::Message(_) | Fetched::Gone => None,
+                Fetched::Message(_) | Fetched::Parts(_) | Fetched::Gone => None,
             });
     }
 }

@@ -1,15 +1,14 @@
 //! The live position: reads Gmail's history page by page and appends what follows from it
 //! together with the position, so that neither is ever there without the other.
 
-use super::fetch::{Blame, Fetched, Judged, fetch};
+use super::fetch::Judged;
 use super::fold::{Event, Step, What, fold};
+use super::plan::{Wanted, grouped};
 use super::{MailFeed, Mailbox, label_names};
 use crate::desk::next_try;
 use crate::error::Error;
 use nuncio_google::HistoryPage;
-use nuncio_model::{
-    Cursor, DeleteCause, Failure, IndexRow, ItemId, LabelSet, Next, Op, Origin, WalkPhase,
-};
+use nuncio_model::{Cursor, DeleteCause, IndexRow, ItemId, Next, Op, Origin, ThreadId, WalkPhase};
 use std::collections::HashMap;
 
 /// Failed items tried at once.
@@ -153,6 +152,16 @@ impl MailFeed {
         // Everything that this page brings goes into one append with the position, so a large
         // page of new mail is fetched whole; memory is bounded by cutting the page into parts
         // that are appended without the position first.
+        let threads = threads(page);
+        let mut wanted = grouped(
+            wanted
+                .into_iter()
+                .map(|item| Wanted {
+                    thread: threads.get(&item).cloned(),
+                    item,
+                })
+                .collect(),
+        );
         while !wanted.is_empty() {
             let (mut new_ops, n_done) = self
                 .fetched(mailbox, &wanted, Origin::Live, Judged::Together)
@@ -185,80 +194,6 @@ impl MailFeed {
         Ok(page.next_page.is_none())
     }
 
-    /// Fetches the first of `wanted` and makes ops of them; how many were dealt with.
-    ///
-    /// # Errors
-    /// When the mailbox as a whole fails before the first message; what was read until then is
-    /// appended by the caller.
-    pub(super) async fn fetched(
-        &self,
-        mailbox: &mut Mailbox,
-        wanted: &[ItemId],
-        origin: Origin,
-        judged: Judged,
-    ) -> Result<(Vec<Op>, usize), Error> {
-        let blame = Blame::new(judged, mailbox.n_halts);
-        let gmail = match origin {
-            Origin::Live => mailbox.gmail.clone(),
-            Origin::Backfill | Origin::Resync | Origin::Replay => mailbox.gmail.walking(),
-        };
-        let mut batch = fetch(&gmail, wanted, blame).await;
-        if judged == Judged::Together {
-            batch.halt_on_a_row(mailbox.n_halts);
-        }
-        let n_done = batch.fetched.len();
-        mailbox.n_halts = match n_done {
-            0 => mailbox.n_halts.saturating_add(1),
-            _ => 0,
-        };
-        if n_done == 0 {
-            return match batch.halted {
-                Some(error) => Err(error.into()),
-                None => Ok((Vec::new(), 0)),
-            };
-        }
-        let unknown_label = batch.fetched.iter().any(|(_, fetched)| {
-            matches!(fetched, Fetched::Message(message)
-                if message.label_ids.iter().collect::<LabelSet>().has_unknown(&mailbox.scribe.label_names))
-        });
-        if unknown_label {
-            self.refresh_label_names(mailbox).await?;
-        }
-        let scribe = mailbox.scribe.clone();
-        let now = self.desk.clock.now_ms();
-        // MIME and hashing are work for a thread that may be busy.
-        let ops = tokio::task::spawn_blocking(move || {
-            batch
-                .fetched
-                .into_iter()
-                .map(|(item, fetched)| match fetched {
-                    Fetched::Message(message) => scribe
-                        .upsert(&message, origin)
-                        .unwrap_or(Op::Settle { item }),
-                    Fetched::Gone => Op::Settle { item },
-                    Fetched::Failed(error) => Op::Fail(Failure {
-                        item,
-                        code: error.code().to_owned(),
-                        message: error.to_string(),
-                        next_try: next_try(now, 0),
-                    }),
-                })
-                .collect::<Vec<_>>()
-        })
-        .await;
-        match ops {
-            Ok(ops) => Ok((ops, n_done)),
-            Err(panicked) => {
-                tracing::error!(
-                    account = %self.options.account.address,
-                    error = %panicked,
-                    "normalizing mail panicked, which is a bug"
-                );
-                Err(Error::Unreadable { what: "a message" })
-            }
-        }
-    }
-
     /// Tries failed items again that are due.
     pub(super) async fn retry_failures(&mut self, mailbox: &mut Mailbox) -> Result<(), Error> {
         let now = self.desk.clock.now_ms();
@@ -270,9 +205,9 @@ impl MailFeed {
         if due.is_empty() {
             return Ok(());
         }
-        let wanted: Vec<ItemId> = due
+        let wanted: Vec<Wanted> = due
             .iter()
-            .map(|failed| failed.failure.item.clone())
+            .map(|failed| Wanted::alone(failed.failure.item.clone()))
             .collect();
         let (mut ops, n_done) = self
             .fetched(mailbox, &wanted, Origin::Live, Judged::OneByOne)
@@ -295,10 +230,24 @@ impl MailFeed {
         self.desk.append(&mut mailbox.feed, ops, cursor, None).await
     }
 
-    async fn refresh_label_names(&self, mailbox: &mut Mailbox) -> Result<(), Error> {
+    pub(super) async fn refresh_label_names(&self, mailbox: &mut Mailbox) -> Result<(), Error> {
         mailbox.scribe.label_names = label_names(&mailbox.gmail).await?;
         Ok(())
     }
+}
+
+/// The threads of the page's messages.
+fn threads(page: &HistoryPage) -> HashMap<ItemId, ThreadId> {
+    let messages = page.records.iter().flat_map(|record| {
+        let relabelled = record.labels_added.iter().chain(&record.labels_removed);
+        record
+            .added
+            .iter()
+            .chain(relabelled.map(|(message, _)| message))
+    });
+    messages
+        .map(|message| (message.id.clone(), message.thread_id.clone()))
+        .collect()
 }
 
 /// The page's records as events in order; `None` if one of them could not be read or placed,

@@ -8,6 +8,8 @@ mod fetch;
 mod fold;
 mod live;
 pub mod normalize;
+mod plan;
+mod read;
 mod resync;
 mod scribe;
 mod walk;
@@ -23,6 +25,7 @@ use nuncio_google::{Gmail, Google};
 use nuncio_model::{
     AccountKey, Address, Content, Feed, FeedSpec, LabelNames, Origin, Source, StoreError, WalkPhase,
 };
+use plan::Planner;
 use scribe::Scribe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -179,6 +182,8 @@ struct Mailbox {
     listed: walk::Listed,
     /// Labels that a resync has seen.
     seen_labels: Option<resync::SeenLabels>,
+    /// Which calls are cheapest.
+    planner: Planner,
     /// Fetches in a row that got no message.
     n_halts: u32,
 }
@@ -217,6 +222,7 @@ impl MailFeed {
                 floor: feed.floor,
                 clock: Arc::clone(&self.desk.clock),
             },
+            planner: Planner::new(gmail.read_prices()),
             gmail,
             feed,
             history: None,

@@ -2,7 +2,7 @@
 
 use super::fold::Scope;
 use super::normalize;
-use nuncio_google::RawMessage;
+use nuncio_google::{FullMessage, RawMessage};
 use nuncio_model::{
     AccountKey, Address, Change, Clock, Content, DeleteCause, Deleted, FeedId, IndexRow, ItemId,
     LabelNames, LabelSet, Op, Origin, Payload, People, Record, RecordKey, Revision, Source,
@@ -35,55 +35,118 @@ pub(crate) struct Scribe {
     pub clock: Arc<dyn Clock>,
 }
 
+/// What becomes of a message that is there in parts.
+pub(crate) enum OfParts {
+    /// Its full state.
+    State(Op),
+    /// It does not belong to the feed.
+    NotCovered,
+    /// Its bytes are needed.
+    Doubtful,
+}
+
 impl Scribe {
+    /// Whether a message of that age with these labels belongs to the feed.
+    fn is_covered(&self, labels: &LabelSet, internal_date: i64) -> bool {
+        let is_too_old = self.floor.is_some_and(|floor| internal_date < floor);
+        self.scope.covers(labels) && !is_too_old
+    }
+
+    /// Whether parts are enough to make a record of.
+    pub(crate) fn takes_parts(&self) -> bool {
+        self.content < Content::Full
+    }
+
     /// The message's full state; `None` if it does not belong to the feed.
     pub(crate) fn upsert(&self, message: &RawMessage, origin: Origin) -> Option<Op> {
         let labels: LabelSet = message.label_ids.iter().collect();
-        if !self.scope.covers(&labels)
-            || self
-                .floor
-                .is_some_and(|floor| message.internal_date < floor)
-        {
+        if !self.is_covered(&labels, message.internal_date) {
             return None;
         }
-        let normalized = normalize::email(
-            &normalize::Raw {
-                id: message.id.as_str(),
-                thread_id: message.thread_id.as_str(),
-                snippet: &message.snippet,
-                internal_date: message.internal_date,
-                labels: &labels,
-                bytes: &message.raw,
-            },
-            &normalize::Context {
-                people: &self.people,
-                user: &self.user,
-                account: &self.account,
-                label_names: &self.label_names,
-                content: self.content,
-            },
-        );
-        let mut record = self.record(
+        let raw = normalize::Raw {
+            id: message.id.as_str(),
+            thread_id: message.thread_id.as_str(),
+            snippet: &message.snippet,
+            internal_date: message.internal_date,
+            labels: &labels,
+            bytes: &message.raw,
+        };
+        let normalized = normalize::email(&raw, &self.context());
+        let order = message.history_id;
+        Some(self.state(
             &message.id,
-            message.history_id,
+            &message.thread_id,
+            order,
+            labels,
+            normalized,
             origin,
-            Change::Created,
-            Payload::Email(Box::new(normalized.email)),
-        );
+        ))
+    }
+
+    /// The same of a message in parts.
+    pub(crate) fn upsert_parts(&self, message: &FullMessage, origin: Origin) -> OfParts {
+        let labels: LabelSet = message.label_ids.iter().collect();
+        if !self.is_covered(&labels, message.internal_date) {
+            return OfParts::NotCovered;
+        }
+        let parts = normalize::Parts {
+            id: message.id.as_str(),
+            thread_id: message.thread_id.as_str(),
+            snippet: &message.snippet,
+            internal_date: message.internal_date,
+            labels: &labels,
+            size: message.size_estimate,
+            payload: &message.payload,
+        };
+        let Some(normalized) = normalize::email_of_parts(&parts, &self.context()) else {
+            return OfParts::Doubtful;
+        };
+        let order = message.history_id;
+        OfParts::State(self.state(
+            &message.id,
+            &message.thread_id,
+            order,
+            labels,
+            normalized,
+            origin,
+        ))
+    }
+
+    fn context(&self) -> normalize::Context<'_> {
+        normalize::Context {
+            people: &self.people,
+            user: &self.user,
+            account: &self.account,
+            label_names: &self.label_names,
+            content: self.content,
+        }
+    }
+
+    fn state(
+        &self,
+        item: &ItemId,
+        thread: &ThreadId,
+        order: u64,
+        labels: LabelSet,
+        normalized: normalize::Normalized,
+        origin: Origin,
+    ) -> Op {
+        let email = Payload::Email(Box::new(normalized.email));
+        let mut record = self.record(item, order, origin, Change::Created, email);
         record.notes = normalized.notes;
         record.extra = normalized.extra;
-        Some(Op::Upsert {
+        Op::Upsert {
             row: IndexRow {
-                item: message.id.clone(),
-                order: message.history_id,
+                item: item.clone(),
+                order,
                 hash: normalize::label_hash(&labels),
                 labels,
-                thread: message.thread_id.clone(),
+                thread: thread.clone(),
                 generation: 0,
             },
             record: Box::new(record),
             blobs: normalized.blobs,
-        })
+        }
     }
 
     /// New labels of a known message.

@@ -3,6 +3,7 @@
 //! already read is known and not read again.
 
 use super::fetch::Judged;
+use super::plan::{Wanted, chunk_len, grouped};
 use super::{MailFeed, Mailbox};
 use crate::error::{Error, status};
 use nuncio_google::ListMessages;
@@ -17,8 +18,8 @@ const N_CHUNK: usize = 50;
 pub(crate) struct Listed {
     /// Whether a page is loaded.
     loaded: bool,
-    /// Still to be read.
-    unread: VecDeque<ItemId>,
+    /// Still to be read; messages of one thread stand together.
+    unread: VecDeque<Wanted>,
     /// All items of the page.
     n_page: u64,
     /// The next page.
@@ -91,14 +92,14 @@ impl MailFeed {
         if !mailbox.listed.loaded {
             self.list_page(mailbox).await?;
         }
-        let n_chunk = N_CHUNK.min(mailbox.listed.unread.len());
+        let n_chunk = chunk_len(&mailbox.listed.unread, N_CHUNK);
         if n_chunk > 0 {
             let origin = mailbox
                 .feed
                 .walk
                 .as_ref()
                 .map_or(Origin::Backfill, |walk| walk.origin);
-            let wanted: Vec<ItemId> = mailbox
+            let wanted: Vec<Wanted> = mailbox
                 .listed
                 .unread
                 .iter()
@@ -164,16 +165,16 @@ impl MailFeed {
             .iter()
             .map(|message| message.id.clone())
             .collect();
-        let rows = self
-            .desk
-            .store
-            .lookup(mailbox.feed.id, items.clone())
-            .await?;
+        let rows = self.desk.store.lookup(mailbox.feed.id, items).await?;
         let mut marks = Vec::new();
-        let mut unread = VecDeque::new();
-        for (item, row) in items.into_iter().zip(rows) {
+        let mut unread = Vec::new();
+        for (message, row) in page.messages.iter().zip(rows) {
+            let item = message.id.clone();
             match row {
-                None => unread.push_back(item),
+                None => unread.push(Wanted {
+                    item,
+                    thread: Some(message.thread_id.clone()),
+                }),
                 Some(row) if row.generation < walk.generation => marks.push(Op::Mark { item }),
                 Some(_) => {}
             }
@@ -183,7 +184,7 @@ impl MailFeed {
         }
         mailbox.listed = Listed {
             loaded: true,
-            unread,
+            unread: grouped(unread).into(),
             n_page: page.messages.len() as u64,
             next_page: page.next_page,
         };

@@ -9,7 +9,7 @@ use super::identity::hex;
 use super::limits::{MAX_HTML_BYTES, MAX_TEXT_BYTES};
 use super::notes::Notes;
 use super::transfer::Sound;
-use super::tree::Leaf;
+use super::tree::{Leaf, LeafBody};
 use nuncio_model::{Attachment, Blob, BlobRef, Content};
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
@@ -114,7 +114,7 @@ impl Bodies {
         what: &str,
         notes: &mut Notes,
     ) -> String {
-        let (bytes, sound) = leaf.content.encoding.decode(leaf.body);
+        let (bytes, sound) = decoded(leaf);
         note_encoding(leaf, sound, notes);
         // No charset needs more than 4 bytes a character, and none makes less than one of it, so
         // what is beyond cannot be needed; the escapes of 7-bit charsets come on top.
@@ -163,11 +163,14 @@ impl Bodies {
         let content = &leaf.content;
         let is_calendar = content.media_type == "text/calendar";
         let (size, blob) = if wanted >= Content::Full {
-            let (bytes, sound) = content.encoding.decode(leaf.body);
+            let (bytes, sound) = decoded(leaf);
             note_encoding(leaf, sound, notes);
             (bytes.len(), Some(self.keep(bytes)))
         } else {
-            let (size, sound) = content.encoding.decoded_len(leaf.body);
+            let (size, sound) = match leaf.body {
+                LeafBody::Bytes(body) => content.encoding.decoded_len(body),
+                LeafBody::Size(size) => (size, Sound::Yes),
+            };
             note_encoding(leaf, sound, notes);
             (size, None)
         };
@@ -214,7 +217,17 @@ impl Bodies {
     }
 }
 
-fn is_body(leaf: &Leaf<'_>, n_leaves: usize) -> bool {
+/// The content without its transfer encoding; nothing where only the size is known, and then
+/// nobody asks.
+fn decoded<'a>(leaf: &Leaf<'a>) -> (Cow<'a, [u8]>, Sound) {
+    match leaf.body {
+        LeafBody::Bytes(body) => leaf.content.encoding.decode(body),
+        LeafBody::Size(_) => (Cow::Borrowed(&[]), Sound::Yes),
+    }
+}
+
+/// Whether a part is text of the message itself, of which `n_leaves` parts there are.
+pub(super) fn is_body(leaf: &Leaf<'_>, n_leaves: usize) -> bool {
     let content = &leaf.content;
     (content.is_plain() || content.is_html())
         && content.disposition != Disposition::Attachment
@@ -237,7 +250,10 @@ fn note_encoding(leaf: &Leaf<'_>, sound: Sound, notes: &mut Notes) {
 /// Whether a calendar has a method in its first lines (RFC 5546); some mailers forget to say so
 /// in the type.
 fn has_method_line(leaf: &Leaf<'_>) -> bool {
-    let head = &leaf.body[..leaf.body.len().min(4_096)];
+    let LeafBody::Bytes(body) = leaf.body else {
+        return false;
+    };
+    let head = &body[..body.len().min(4_096)];
     let (head, _) = leaf.content.encoding.decode(head);
     head.split(|&byte| byte == b'\n')
         .any(|line| line.len() > 7 && line[..7].eq_ignore_ascii_case(b"METHOD:"))

@@ -137,7 +137,7 @@ fn media_type(parsed: Option<(&str, Option<&str>)>, default: DefaultType) -> Str
 }
 
 /// The last part of a path, without control characters.
-fn file_name(name: &str) -> String {
+pub(super) fn file_name(name: &str) -> String {
     let name = name.rsplit(['/', '\\']).next().unwrap_or_default();
     name.chars()
         .filter(|c| !c.is_control())

@@ -53,6 +53,24 @@ impl<'a> Headers<'a> {
         headers
     }
 
+    /// A block of fields that are unfolded and decoded already.
+    pub(super) fn of_fields(fields: &[(String, String)]) -> Headers<'static> {
+        let mut block = Vec::new();
+        for (name, value) in fields {
+            block.extend_from_slice(name.as_bytes());
+            block.extend_from_slice(b": ");
+            block.extend(value.bytes().map(|byte| match byte {
+                b'\r' | b'\n' => b' ',
+                other => other,
+            }));
+            block.push(b'\n');
+        }
+        Headers {
+            fields: split(&block),
+            block: Cow::Owned(block),
+        }
+    }
+
     /// All values of the fields of that name, as they stand.
     pub(super) fn all<'h>(&'h self, name: &str) -> impl Iterator<Item = &'h [u8]> {
         self.fields

@@ -3,7 +3,7 @@
 
 use super::header::Headers;
 use super::limits::MAX_REFERENCES;
-use super::{Context, Raw};
+use super::{Context, Envelope};
 use sha2::{Digest, Sha256};
 
 /// How much of the hash is kept, in hex characters; 128 bits.
@@ -22,7 +22,7 @@ pub(super) fn message_id(headers: &Headers<'_>) -> String {
 /// The same in every mailbox, or the account's own where there is no `Message-ID`: such a mail
 /// cannot be told from another one.
 pub(super) fn message_key(
-    raw: &Raw<'_>,
+    envelope: &Envelope<'_>,
     context: &Context<'_>,
     headers: &Headers<'_>,
     message_id: &str,
@@ -30,7 +30,7 @@ pub(super) fn message_key(
 ) -> String {
     let date = headers.raw("date").unwrap_or_default();
     let parts = match message_id {
-        "" => ["account", context.account.as_str(), raw.id, ""],
+        "" => ["account", context.account.as_str(), envelope.id, ""],
         message_id => ["message", message_id, from, &date],
     };
     let mut key = hex(&Sha256::digest(parts.join("\n")));

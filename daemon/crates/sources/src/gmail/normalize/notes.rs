@@ -27,6 +27,11 @@ impl Notes {
         }
     }
 
+    /// What was noted so far.
+    pub(crate) fn as_slice(&self) -> &[String] {
+        &self.notes
+    }
+
     /// All notes; the last one tells how many were left out.
     pub(crate) fn into_vec(mut self) -> Vec<String> {
         if self.n_left_out > 0 {

@@ -24,12 +24,20 @@ pub(super) struct Leaf<'a> {
     /// As in IMAP (RFC 3501 section 6.4.5): `1.2`; `1` for a message of one part.
     pub(super) number: String,
     pub(super) content: Content,
-    /// As sent, transfer encoding and all.
-    pub(super) body: &'a [u8],
+    pub(super) body: LeafBody<'a>,
     /// The outermost `multipart/alternative` around it, by position.
     pub(super) alternative: Option<usize>,
     /// Whether it only accompanies the root of a `multipart/related` (RFC 2387).
     pub(super) is_companion: bool,
+}
+
+/// What is there of a part.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum LeafBody<'a> {
+    /// All of it, in its `content.encoding`.
+    Bytes(&'a [u8]),
+    /// Only how many bytes it has, decoded.
+    Size(usize),
 }
 
 /// A part while the tree is read.
@@ -196,7 +204,7 @@ fn finish<'a>(data: &'a [u8], mut parts: Vec<Part<'a>>, notes: &mut Notes) -> Tr
         leaves.push(Leaf {
             number,
             content: part.content,
-            body,
+            body: LeafBody::Bytes(body),
             alternative: part.alternative,
             is_companion: part.is_companion,
         });
@@ -314,7 +322,10 @@ mod tests {
             .leaves
             .iter()
             .map(|leaf| {
-                let body = String::from_utf8_lossy(leaf.body).into_owned();
+                let LeafBody::Bytes(body) = leaf.body else {
+                    panic!("it was split from bytes")
+                };
+                let body = String::from_utf8_lossy(body).into_owned();
                 format!("{} {} {body:?}", leaf.number, leaf.content.media_type)
             })
             .collect();

@@ -8,6 +8,7 @@ mod crash;
 mod domain;
 mod drive;
 mod feed;
+mod hidden_mail;
 mod operating;
 mod resync;
 mod secrecy;

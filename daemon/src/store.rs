@@ -92,6 +92,19 @@ impl Store for SpoolPorts {
         self.0.due_failures(feed, now, limit as usize).await
     }
 
+    async fn failed_items(&self, feed: FeedId, limit: u32) -> Result<Vec<FailedItem>, StoreError> {
+        self.0.failed_items_of(feed, limit as usize).await
+    }
+
+    async fn hasten_failures(
+        &self,
+        feed: FeedId,
+        items: Vec<ItemId>,
+        now: i64,
+    ) -> Result<(), StoreError> {
+        self.0.hasten_failures(feed, items, now).await
+    }
+
     async fn memberships(
         &self,
         source: Source,

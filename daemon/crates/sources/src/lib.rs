@@ -15,6 +15,7 @@ mod health;
 mod pace;
 mod store;
 mod task;
+mod verify;
 
 pub use account::{AccountOptions, Accounts};
 pub use commons::{Commons, Member};
@@ -22,6 +23,7 @@ pub use health::{FeedError, FeedHealth, FeedState, WalkProgress};
 pub use pace::Pace;
 pub use store::Store;
 pub use task::FeedCommand;
+pub use verify::{Verified, VerifyOrder, VerifyPhase, WrongKind};
 
 use nuncio_google::{Directory, Google};
 use nuncio_model::{Clock, People};

@@ -316,6 +316,11 @@ impl Governor {
         usage
     }
 
+    /// What a call costs, in units.
+    pub(crate) fn price(&self, method: &str) -> u64 {
+        self.options.price(method)
+    }
+
     /// The shortest time between two polls of a feed at which `n_feeds` of them use no more than
     /// their part of the project's budgets: a fifth of Gmail's, three fifths of the others'.
     pub(crate) fn least_poll_interval(&self, api: ApiName, n_feeds: usize) -> Duration {

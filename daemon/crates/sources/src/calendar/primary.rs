@@ -52,11 +52,11 @@ pub async fn run_primary(
         .await
 }
 
-struct PrimaryLog {
+pub(super) struct PrimaryLog {
     options: PrimaryOptions,
-    shared: Shared,
+    pub(super) shared: Shared,
     desk: Desk,
-    reading: Option<Box<Reading>>,
+    pub(super) reading: Option<Box<Reading>>,
     account: Option<StoredAccount>,
     n_polls: u32,
 }

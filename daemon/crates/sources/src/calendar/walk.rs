@@ -304,7 +304,11 @@ impl Reading {
     }
 
     /// Whether the first of `others` that can tell sees the event.
-    async fn is_there_for(&self, others: &[Calendar], row: &IndexRow) -> Result<bool, Error> {
+    pub(super) async fn is_there_for(
+        &self,
+        others: &[Calendar],
+        row: &IndexRow,
+    ) -> Result<bool, Error> {
         for other in others {
             match other.event(&self.id, &row.item).await {
                 Ok(event) => return Ok(!event.is_cancelled()),

@@ -26,6 +26,7 @@ mod owed;
 mod position;
 mod scribe;
 mod sweep;
+mod verify;
 mod view;
 mod walk;
 

@@ -50,7 +50,12 @@ pub(crate) struct State {
 impl State {
     /// Whether the row tells the same: nothing is to be recorded.
     pub(crate) fn is_known_as(&self, row: &IndexRow) -> bool {
-        row.hash == self.row.hash && row.labels == self.row.labels && row.order >= self.row.order
+        self.tells_the_same(row) && row.order >= self.row.order
+    }
+
+    /// Whether the row tells the same, be it of an older version.
+    pub(crate) fn tells_the_same(&self, row: &IndexRow) -> bool {
+        row.hash == self.row.hash && row.labels == self.row.labels
     }
 }
 

@@ -10,6 +10,7 @@ mod live;
 pub mod normalize;
 mod resync;
 mod scribe;
+mod verify;
 mod walk;
 
 use crate::account::{self, Confirm};

@@ -10,6 +10,7 @@ mod feed;
 mod operating;
 mod resync;
 mod secrecy;
+mod verify;
 
 use nuncio_tests::World;
 use serde_json::{Value, json};

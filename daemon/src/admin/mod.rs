@@ -3,6 +3,7 @@
 
 mod routes;
 mod server;
+mod users;
 pub(crate) mod wire;
 
 pub(crate) use server::{Listener, serve};

@@ -23,7 +23,7 @@ async fn settled(users: usize, seed: u64) -> (World, Vec<String>) {
 }
 
 /// A config of all sources, with mail in the sink `archive` and everything in `jsonl`.
-fn configure(world: &World, users: &[String]) {
+pub(crate) fn configure(world: &World, users: &[String]) {
     let plain = world.config_without_users("");
     let mut text = plain.replace(
         "sources = [\"gmail\"]",
@@ -73,7 +73,7 @@ async fn exact(world: &World, users: &[String]) {
 }
 
 /// Verifies: exit code and answer.
-fn verify(world: &World, user: &str, more: &[&str]) -> (i32, Value) {
+pub(crate) fn verify(world: &World, user: &str, more: &[&str]) -> (i32, Value) {
     let mut arguments = vec!["user", "verify", user, "--json"];
     arguments.extend(more);
     let (code, out, said) = world.run(&arguments);
@@ -86,7 +86,7 @@ fn verify(world: &World, user: &str, more: &[&str]) -> (i32, Value) {
 
 /// What is told of the feed of this source and collection: missing, extra, stale, failed,
 /// repaired.
-fn counts(answer: &Value, source: &str, collection: &str) -> [u64; 5] {
+pub(crate) fn counts(answer: &Value, source: &str, collection: &str) -> [u64; 5] {
     let feeds = answer["feeds"].as_array().unwrap();
     let feed = feeds
         .iter()

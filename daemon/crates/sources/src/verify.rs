@@ -440,8 +440,10 @@ impl<S: Default> Verification<S> {
                     // The live catch-up: what came since the listing is not wrong.
                     Some(true) if catch_up(log).await? => {
                         let failed = desk.store.failed_items(feed, MAX_FAILED).await?;
+                        for one in &failed {
+                            self.found.note(&one.failure.item, WrongKind::Failed);
+                        }
                         self.failed = failed.into_iter().map(|one| one.failure.item).collect();
-                        self.found.n_failed = self.failed.len() as u64;
                         let n_items = desk.store.count_items(feed).await?;
                         self.enter(VerifyPhase::Comparing, Some(n_items));
                         self.stage = Stage::Rows(None);

@@ -13,6 +13,9 @@ use nuncio_spool::Spool;
 /// Walks pause when the spool is this full, in percent of `max_bytes`; live changes use the rest.
 const WALKS_PAUSE_AT: u8 = 70;
 
+/// Under this name the spool keeps who is who.
+const IDENTITY_KEPT_AS: &str = "identity";
+
 /// The spool behind the ports.
 pub(crate) struct SpoolPorts(pub(crate) Spool);
 
@@ -103,6 +106,18 @@ impl Store for SpoolPorts {
         now: i64,
     ) -> Result<(), StoreError> {
         self.0.hasten_failures(feed, items, now).await
+    }
+
+    async fn kept_identity(&self) -> Result<Option<String>, StoreError> {
+        self.0.recall(IDENTITY_KEPT_AS).await
+    }
+
+    async fn keep_identity(&self, text: String) -> Result<(), StoreError> {
+        self.0.remember(IDENTITY_KEPT_AS, &text).await
+    }
+
+    async fn account_by_key(&self, key: &AccountKey) -> Result<Option<StoredAccount>, StoreError> {
+        self.0.account_by_key(key).await
     }
 
     async fn memberships(

@@ -1,5 +1,5 @@
-//! What the admin API answers; what concerns one user is in `users`. Each handler makes a wire type from snapshots or passes one
-//! command on.
+//! What the admin API answers; what concerns one user is in `users`. Each handler makes a wire
+//! type from snapshots or passes one command on.
 
 use super::{Daemon, users, wire};
 use crate::feeds::FeedHandle;

@@ -10,7 +10,7 @@ use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
-use nuncio_model::{FeedId, Source, untrusted};
+use nuncio_model::{Address, FeedId, Source, StoredAccount, untrusted};
 use nuncio_sources::{
     FeedCommand, FeedError, FeedState, Verified, VerifyOrder, VerifyPhase, WrongKind,
 };
@@ -101,6 +101,9 @@ pub(super) async fn show(
             });
         }
     }
+    let stored = daemon.spool.accounts().await?;
+    let parked = parked(&own, &stored);
+    let (aliases, contests) = aliases(&daemon, email);
     let wire::User {
         email,
         state,
@@ -114,8 +117,67 @@ pub(super) async fn show(
             .into_iter()
             .map(|feed| wire_feed(feed, &feed.health(), now))
             .collect(),
+        parked,
+        aliases,
+        contests,
         failed_items,
     }))
+}
+
+/// Accounts of other keys that had the address of one of these.
+fn parked(own: &[&FeedHandle], stored: &[StoredAccount]) -> Vec<wire::Parked> {
+    let keys: Vec<String> = own
+        .iter()
+        .filter_map(|feed| feed.health().account_key)
+        .collect();
+    let is_own = |account: &&StoredAccount| keys.iter().any(|key| key == account.key.as_str());
+    let addresses: Vec<&str> = stored
+        .iter()
+        .filter(is_own)
+        .map(|account| account.address.as_str())
+        .collect();
+    stored
+        .iter()
+        .filter(|account| !is_own(account) && addresses.contains(&account.address.as_str()))
+        .map(|account| wire::Parked {
+            address: account.address.clone(),
+            key: untrusted(account.key.as_str()).to_string(),
+            since: time(account.frozen_at).unwrap_or_default(),
+        })
+        .collect()
+}
+
+/// The other addresses of a user, and those that others claim as well.
+fn aliases(daemon: &Daemon, email: &Address) -> (Vec<wire::Alias>, Vec<wire::Contest>) {
+    let identity = &daemon.identity;
+    let people = identity.people();
+    let mut aliases: Vec<wire::Alias> = identity
+        .claims_of(email)
+        .into_iter()
+        .filter(|claim| people.user_of(claim.address.as_str()) == Some(email))
+        .map(|claim| wire::Alias {
+            address: claim.address.to_string(),
+            place: claim.place,
+        })
+        .collect();
+    aliases.sort_by(|a, b| a.address.cmp(&b.address));
+    let contests = identity
+        .contests()
+        .into_iter()
+        .filter(|contest| contest.claims.iter().any(|claim| claim.user == *email))
+        .map(|contest| wire::Contest {
+            address: contest.address.to_string(),
+            holder: contest.holder.map(|holder| holder.to_string()),
+            claims: contest
+                .claims
+                .into_iter()
+                .map(|claim| wire::Claim {
+                    email: claim.user.to_string(),
+                    place: claim.place,
+                })
+                .collect(),
+        });
+    (aliases, contests.collect())
 }
 
 /// `POST /v1/users/resync`.

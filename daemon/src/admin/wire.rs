@@ -198,8 +198,54 @@ pub(crate) struct ShownUser {
     pub accounts: Vec<Account>,
     /// Feeds of the domain that it sees.
     pub domain_feeds: Vec<Feed>,
+    /// Accounts that had one of its addresses before and are kept, but not read.
+    pub parked: Vec<Parked>,
+    /// Its other addresses.
+    pub aliases: Vec<Alias>,
+    /// Addresses that it and other users claim.
+    pub contests: Vec<Contest>,
     /// Items of all these feeds that could not be had so far.
     pub failed_items: Vec<FailedItem>,
+}
+
+/// An account whose address belongs to another one now.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Parked {
+    /// The address.
+    pub address: String,
+    /// The frozen key.
+    pub key: String,
+    /// When it was first connected, RFC 3339.
+    pub since: String,
+}
+
+/// Another address of a user.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Alias {
+    /// The address.
+    pub address: String,
+    /// Who says so: `file:line:column`, `Directory of ADDRESS` or `send-as of ADDRESS`.
+    pub place: String,
+}
+
+/// An address that several users claim.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Contest {
+    /// The address.
+    pub address: String,
+    /// Who has it; none where the best claims are equally good.
+    pub holder: Option<String>,
+    /// Who claims it, and by whose word; the best first.
+    pub claims: Vec<Claim>,
+}
+
+/// A claim to an address.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Claim {
+    /// The user.
+    pub email: String,
+    /// As in [`Alias`].
+    pub place: String,
 }
 
 /// An item that could not be had.

@@ -96,6 +96,34 @@ fn human(user: &ShownUser) -> String {
             status::push_feed(&mut lines, &untrusted(name).to_string(), feed);
         }
     }
+    for parked in &user.parked {
+        lines.push(format!(
+            "  parked: key {} had {} from {} on; another account has that address now",
+            untrusted(&parked.key),
+            parked.address,
+            parked.since
+        ));
+    }
+    for alias in &user.aliases {
+        lines.push(format!(
+            "  alias {}  {}",
+            alias.address,
+            untrusted(&alias.place)
+        ));
+    }
+    for contest in &user.contests {
+        let claims: Vec<String> = contest
+            .claims
+            .iter()
+            .map(|claim| format!("{} by {}", claim.email, untrusted(&claim.place)))
+            .collect();
+        lines.push(format!(
+            "  {} is claimed by several users and counts as {}: {}",
+            contest.address,
+            contest.holder.as_deref().unwrap_or("nobody's"),
+            claims.join(", ")
+        ));
+    }
     if !user.failed_items.is_empty() {
         lines.push(
             "  failed items, tried again by themselves; at once by `user verify --repair`"

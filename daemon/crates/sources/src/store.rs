@@ -81,6 +81,15 @@ pub trait Store: Send + Sync {
         now: i64,
     ) -> Result<(), StoreError>;
 
+    /// What was kept of who is who.
+    async fn kept_identity(&self) -> Result<Option<String>, StoreError>;
+
+    /// Keeps that, in place of the one before.
+    async fn keep_identity(&self, text: String) -> Result<(), StoreError>;
+
+    /// The account with this key.
+    async fn account_by_key(&self, key: &AccountKey) -> Result<Option<StoredAccount>, StoreError>;
+
     /// What an account was last said to see of what belongs to the domain.
     async fn memberships(
         &self,

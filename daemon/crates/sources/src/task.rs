@@ -64,6 +64,9 @@ pub(crate) trait Log: Inspect {
     /// Goes on with a held walk.
     async fn accept_deletes(&mut self) -> Result<(), Error>;
 
+    /// Lets the account be looked up again before the next step, which connects anew.
+    fn disconnect(&mut self) {}
+
     /// Forgets what is half-read: after a fault it is read again.
     fn forget_position(&mut self);
 
@@ -143,6 +146,9 @@ impl<L: Log> Task<L> {
                     self.n_faults = self.n_faults.saturating_add(1);
                     // In doubt a half-read page is read again.
                     self.log.forget_position();
+                    if error.is_of_account() {
+                        self.log.disconnect();
+                    }
                     self.more = false;
                     self.fault(&error)
                 }

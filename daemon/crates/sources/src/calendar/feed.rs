@@ -10,6 +10,7 @@ use super::scribe::{Scribe, Sight};
 use super::times;
 use crate::desk::{Desk, next_try};
 use crate::error::{Error, is_not_found, status};
+use crate::{AccountOptions, Shared};
 use nuncio_google::{BadItem, Calendar, EventPage, ListEvents, RawEvent};
 use nuncio_model::{
     AccountKey, Cursor, DeleteCause, Failure, Feed, IndexRow, ItemId, Next, Op, Origin, Walk,
@@ -69,6 +70,8 @@ pub(super) struct Reading {
     pub listing: Option<Listing>,
     /// The listing that makes up for the walk's length.
     pub catch_up: CatchUp,
+    /// Whose primary calendar it is; none in a feed of the domain.
+    pub owner: Option<(Shared, AccountOptions)>,
     /// Events asked for in a page; 0 is as many as Google gives.
     page_size: u16,
 }
@@ -113,6 +116,7 @@ impl Reading {
             increment: None,
             listing: None,
             catch_up: CatchUp::Under(Listing::default()),
+            owner: None,
             page_size: 0,
         }
     }

@@ -233,7 +233,7 @@ impl SharedLog {
             user: String::new(),
             collection: self.options.calendar.clone(),
             name: member.name.clone(),
-            people: Arc::clone(&self.shared.people),
+            identity: Arc::clone(&self.shared.identity),
             content: self.options.content,
             floor: feed.floor,
             clock: Arc::clone(&self.desk.clock),

@@ -137,7 +137,7 @@ impl Feed {
                 user: "ana@example.com".into(),
                 drive_name: None,
                 seen: Seen::ByAccount,
-                people: Arc::new(People::default()),
+                identity: Arc::default(),
                 clock: Arc::new(SystemClock),
             },
             index: Index::default(),

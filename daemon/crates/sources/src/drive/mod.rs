@@ -308,6 +308,13 @@ impl Log for DriveLog {
         }
     }
 
+    fn disconnect(&mut self) {
+        if let Whose::Account(account) = &self.feed.whose {
+            self.feed.shared.accounts.forget(&account.address);
+            self.open = None;
+        }
+    }
+
     fn forget_position(&mut self) {
         if let Some(open) = &mut self.open {
             open.forget_pages();
@@ -374,7 +381,7 @@ impl DriveFeed {
             user: options.user.as_str().to_owned(),
             drive_name: None,
             seen: Seen::ByAccount,
-            people: Arc::clone(&self.shared.people),
+            identity: Arc::clone(&self.shared.identity),
             clock: Arc::clone(&self.desk.clock),
         };
         let reader = Reader {
@@ -410,7 +417,7 @@ impl DriveFeed {
             user: String::new(),
             drive_name: name,
             seen: Seen::ByDomain,
-            people: Arc::clone(&self.shared.people),
+            identity: Arc::clone(&self.shared.identity),
             clock: Arc::clone(&self.desk.clock),
         };
         let drive = self.shared.google.drive(&reader.account, &reader.address);

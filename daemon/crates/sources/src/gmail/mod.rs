@@ -143,6 +143,12 @@ impl Log for MailLog {
         }
     }
 
+    fn disconnect(&mut self) {
+        let options = &self.feed.options.account;
+        self.feed.shared.accounts.forget(&options.address);
+        self.mailbox = None;
+    }
+
     fn forget_position(&mut self) {
         if let Some(mailbox) = &mut self.mailbox {
             mailbox.history = None;
@@ -204,6 +210,9 @@ impl MailFeed {
             health.account_key = Some(account.key.as_str().to_owned());
             health.feed = Some(feed.id.0);
         });
+        // Before the first record, so that it knows the user's own addresses.
+        let identity = &self.shared.identity;
+        identity.look(&self.shared, options, &account, true).await?;
         let label_names = label_names(&gmail).await?;
         let mut mailbox = Mailbox {
             scribe: Scribe {
@@ -211,7 +220,7 @@ impl MailFeed {
                 account: account.key,
                 address: account.address,
                 user: options.user.clone(),
-                people: Arc::clone(&self.shared.people),
+                identity: Arc::clone(&self.shared.identity),
                 label_names,
                 content: self.options.content,
                 scope: Scope::new(self.options.include_spam_trash),

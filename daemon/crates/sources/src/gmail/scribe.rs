@@ -2,11 +2,11 @@
 
 use super::fold::Scope;
 use super::normalize;
+use crate::Identity;
 use nuncio_google::RawMessage;
 use nuncio_model::{
     AccountKey, Address, Change, Clock, Content, DeleteCause, Deleted, FeedId, IndexRow, ItemId,
-    LabelNames, LabelSet, Op, Origin, Payload, People, Record, RecordKey, Revision, Source,
-    ThreadId,
+    LabelNames, LabelSet, Op, Origin, Payload, Record, RecordKey, Revision, Source, ThreadId,
 };
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ pub(crate) struct Scribe {
     /// The user in the config.
     pub user: Address,
     /// Who is who.
-    pub people: Arc<People>,
+    pub identity: Arc<Identity>,
     /// Names of the mailbox's own labels.
     pub label_names: Arc<LabelNames>,
     /// The most that any sink wants.
@@ -56,7 +56,7 @@ impl Scribe {
                 bytes: &message.raw,
             },
             &normalize::Context {
-                people: &self.people,
+                people: &self.identity.people(),
                 user: &self.user,
                 account: &self.account,
                 label_names: &self.label_names,

@@ -128,7 +128,7 @@ impl App {
         let looked_up = (shared.clone(), accounts(&config));
         feed_tree.spawn("identity".to_owned(), move |stop| {
             let (shared, accounts) = looked_up.clone();
-            Identity::run(shared, accounts, stop)
+            Arc::clone(&shared.identity).run(shared, accounts, stop)
         });
         let daemon = Arc::new(Daemon {
             config_file: common.config.clone(),

@@ -342,7 +342,9 @@ async fn addresses_are_found_in_config_directory_and_send_as() {
         "{claims}"
     );
 
-    world.kill_daemon();
+    // In order, so that what was found is kept.
+    world.signal("TERM");
+    assert_eq!(world.ended().await, 0);
     world.forget_calls();
     world.start_daemon();
     let from = named("directory");

@@ -5,7 +5,7 @@ use crate::error::{Error, is_not_found};
 use crate::{Shared, Store};
 use nuncio_google::{Directory, DirectoryUser};
 use nuncio_model::{AccountKey, Address, FeedId, NewAccount, Next, StoredAccount};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// What a feed of an account needs to know of it from the config.
@@ -28,6 +28,8 @@ pub struct Accounts {
     claims: Mutex<HashMap<FeedId, Address>>,
     /// Accounts that were found, by configured address.
     connected: Mutex<HashMap<Address, StoredAccount>>,
+    /// Addresses whose account is to be looked up again.
+    suspects: Mutex<HashSet<Address>>,
 }
 
 impl Accounts {
@@ -52,7 +54,21 @@ impl Accounts {
         connected.get(address).cloned()
     }
 
-    /// Lets the account be looked up again: it may be another one, or have another address.
+    /// Whether a feed that reads the account of this key has to connect anew.
+    pub(crate) fn is_outdated(&self, address: &Address, key: &AccountKey) -> bool {
+        let connected = self.connected(address);
+        connected.is_none_or(|account| account.key != *key)
+    }
+
+    /// The next feed that connects looks the account up again: it may have been renamed or be
+    /// another one. Feeds that are connected are left alone until that is known.
+    pub(crate) fn suspect(&self, address: &Address) {
+        let suspects = self.suspects.lock();
+        let mut suspects = suspects.unwrap_or_else(PoisonError::into_inner);
+        suspects.insert(address.clone());
+    }
+
+    /// The account is another one: all its feeds have to connect anew.
     pub(crate) fn forget(&self, address: &Address) {
         let mut connected = self
             .connected
@@ -61,12 +77,21 @@ impl Accounts {
         connected.remove(address);
     }
 
+    fn is_suspect(&self, address: &Address) -> bool {
+        let suspects = self.suspects.lock();
+        let suspects = suspects.unwrap_or_else(PoisonError::into_inner);
+        suspects.contains(address)
+    }
+
     fn note(&self, address: &Address, account: &StoredAccount) {
         let mut connected = self
             .connected
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         connected.insert(address.clone(), account.clone());
+        let suspects = self.suspects.lock();
+        let mut suspects = suspects.unwrap_or_else(PoisonError::into_inner);
+        suspects.remove(address);
     }
 
     fn turn(&self, address: &Address) -> Arc<tokio::sync::Mutex<()>> {
@@ -100,7 +125,9 @@ pub(crate) async fn account(
 ) -> Result<StoredAccount, Error> {
     let turn = shared.accounts.turn(&options.address);
     let _turn = turn.lock().await;
-    if let Some(account) = shared.accounts.connected(&options.address) {
+    if let Some(account) = shared.accounts.connected(&options.address)
+        && !shared.accounts.is_suspect(&options.address)
+    {
         return Ok(account);
     }
     let store: &dyn Store = shared.store.as_ref();
@@ -193,7 +220,7 @@ async fn by_id(
             freeze(shared, confirm, key, &primary).await?
         }
     };
-    identity.learn_id(store, &account.key, &user.id).await?;
+    identity.learn_id(&account.key, &user.id);
     if account.address.eq_ignore_ascii_case(primary.as_str()) {
         return Ok(account);
     }

@@ -15,8 +15,10 @@ use nuncio_model::{
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// How long what was looked up is good, in milliseconds; less or more by a tenth at random, so
@@ -61,6 +63,8 @@ pub struct Identity {
     /// Where the config names an address: `file:line:column`.
     places: HashMap<Address, String>,
     memory: Mutex<Memory>,
+    /// Whether the memory is other than what is kept.
+    is_dirty: AtomicBool,
     merged: RwLock<Arc<People>>,
     contests: Mutex<Vec<Contest>>,
 }
@@ -128,9 +132,17 @@ impl Identity {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Keeps what changed.
     async fn keep(&self, store: &dyn Store) -> Result<(), StoreError> {
+        if !self.is_dirty.swap(false, Ordering::Relaxed) {
+            return Ok(());
+        }
         let text = serde_json::to_string(&*self.memory()).unwrap_or_default();
-        store.keep_identity(text).await
+        let kept = store.keep_identity(text).await;
+        if kept.is_err() {
+            self.is_dirty.store(true, Ordering::Relaxed);
+        }
+        kept
     }
 
     /// Google's id of an account, if it was ever told.
@@ -145,19 +157,35 @@ impl Identity {
         found.map(|(key, _)| AccountKey::new(key))
     }
 
-    /// Keeps Google's id of an account.
-    pub(crate) async fn learn_id(
-        &self,
-        store: &dyn Store,
-        key: &AccountKey,
-        id: &AccountKey,
-    ) -> Result<(), StoreError> {
+    /// Notes Google's id of an account. A crash may lose that: then it is noted again, for a key
+    /// that is no id itself from what the Directory says then.
+    pub(crate) fn learn_id(&self, key: &AccountKey, id: &AccountKey) {
         let (key, id) = (key.as_str().to_owned(), id.as_str().to_owned());
         let before = self.memory().ids.insert(key, id.clone());
-        if before == Some(id) {
-            return Ok(());
+        if before != Some(id) {
+            self.is_dirty.store(true, Ordering::Relaxed);
         }
-        self.keep(store).await
+    }
+
+    /// Whether an account is to be looked up.
+    fn is_due(&self, options: &AccountOptions, now: i64) -> bool {
+        let memory = self.memory();
+        let known = memory.accounts.get(options.address.as_str());
+        !known.is_some_and(|known| {
+            known.user == options.user.as_str() && (now..now + 2 * GOOD_FOR_MS).contains(&known.due)
+        })
+    }
+
+    /// Whether all that an account claims is its user's already.
+    fn tells_nothing_new(&self, known: &Known) -> bool {
+        let people = self.people();
+        let mut addresses = known.directory.iter().chain(&known.send_as);
+        addresses.all(|address| {
+            !address.contains('+')
+                && people
+                    .user_of(address)
+                    .is_some_and(|user| user.as_str() == known.user)
+        })
     }
 
     fn claims(&self) -> Vec<AliasClaim> {
@@ -230,21 +258,27 @@ impl Identity {
         options: &AccountOptions,
         account: &StoredAccount,
         has_mail: bool,
-    ) -> Result<(), StoreError> {
+    ) {
         let now = shared.clock.now_ms();
-        let place = options.address.as_str().to_owned();
-        let known = self.memory().accounts.get(&place).cloned();
-        if known.as_ref().is_some_and(|known| {
-            known.user == options.user.as_str() && (now..now + 2 * GOOD_FOR_MS).contains(&known.due)
-        }) {
-            return Ok(());
+        if !self.is_due(options, now) {
+            return;
         }
-        let mut known = known.unwrap_or_default();
+        let place = options.address.as_str().to_owned();
+        let before = self.memory().accounts.get(&place).cloned();
+        let mut known = before.clone().unwrap_or_default();
         options.user.as_str().clone_into(&mut known.user);
         known.due = now + jittered(GOOD_FOR_MS);
         match &shared.directory {
             Some(directory) => match directory.user(&account.address).await {
-                Ok(user) => known.directory = addresses(user),
+                Ok(user) => {
+                    let id = self.id_of(&account.key);
+                    if id.is_some_and(|id| id != user.id.as_str()) {
+                        // Its feeds connect anew, each to the account that it is now.
+                        shared.accounts.forget(&options.address);
+                        return;
+                    }
+                    known.directory = addresses(user);
+                }
                 Err(error) => match error.next() {
                     // Not granted: it says nothing, today.
                     Next::Reauthorize | Next::Reject => known.directory.clear(),
@@ -270,10 +304,18 @@ impl Identity {
                 }
             }
         }
+        let is_same = match &before {
+            Some(before) => {
+                (&before.user, &before.directory, &before.send_as)
+                    == (&known.user, &known.directory, &known.send_as)
+            }
+            None => self.tells_nothing_new(&known),
+        };
         self.memory().accounts.insert(place, known);
-        self.keep(shared.store.as_ref()).await?;
-        self.merge();
-        Ok(())
+        self.is_dirty.store(true, Ordering::Relaxed);
+        if !is_same {
+            self.merge();
+        }
     }
 
     /// Looks accounts up, once they are connected and whenever it is due, until `stop`. `accounts`
@@ -285,27 +327,41 @@ impl Identity {
     /// # Cancel safety
     /// May be dropped at any await.
     pub async fn run(
+        self: Arc<Self>,
         shared: Shared,
         accounts: Vec<(AccountOptions, Vec<Source>)>,
         stop: CancellationToken,
     ) -> Result<(), StoreError> {
+        // The text has some hundred bytes for each account, and is written whole.
+        let keep_every = TICK + TICK * u32::try_from(accounts.len() / 1_000).unwrap_or(u32::MAX);
+        let mut keep_at = Instant::now();
         loop {
             for (options, sources) in &accounts {
+                if !self.is_due(options, shared.clock.now_ms()) {
+                    continue;
+                }
                 let Some(account) = shared.accounts.connected(&options.address) else {
                     continue;
                 };
                 let has_mail = sources.contains(&Source::Gmail);
-                let looked = shared.identity.look(&shared, options, &account, has_mail);
                 tokio::select! {
-                    () = stop.cancelled() => return Ok(()),
-                    looked = looked => match looked {
-                        Ok(()) | Err(StoreError::Full(_)) => {}
-                        Err(error) => return Err(error),
-                    },
+                    () = stop.cancelled() => break,
+                    () = self.look(&shared, options, &account, has_mail) => {}
                 }
             }
+            let is_stopped = stop.is_cancelled();
+            if is_stopped || Instant::now() >= keep_at {
+                match self.keep(shared.store.as_ref()).await {
+                    Ok(()) | Err(StoreError::Full(_)) => {}
+                    Err(error) => return Err(error),
+                }
+                keep_at = Instant::now() + keep_every;
+            }
+            if is_stopped {
+                return Ok(());
+            }
             tokio::select! {
-                () = stop.cancelled() => return Ok(()),
+                () = stop.cancelled() => {}
                 () = tokio::time::sleep(TICK) => {}
             }
         }

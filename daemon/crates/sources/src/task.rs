@@ -64,8 +64,14 @@ pub(crate) trait Log: Inspect {
     /// Goes on with a held walk.
     async fn accept_deletes(&mut self) -> Result<(), Error>;
 
-    /// Lets the account be looked up again before the next step, which connects anew.
-    fn disconnect(&mut self) {}
+    /// Whether another feed has found that the account is another one now.
+    fn is_outdated(&self) -> bool {
+        false
+    }
+
+    /// Lets the next step connect anew; `is_suspect`: after the account was looked up again, since
+    /// it may have been renamed or be another one.
+    fn disconnect(&mut self, _is_suspect: bool) {}
 
     /// Forgets what is half-read: after a fault it is read again.
     fn forget_position(&mut self);
@@ -147,7 +153,7 @@ impl<L: Log> Task<L> {
                     // In doubt a half-read page is read again.
                     self.log.forget_position();
                     if error.is_of_account() {
-                        self.log.disconnect();
+                        self.log.disconnect(true);
                     }
                     self.more = false;
                     self.fault(&error)
@@ -176,6 +182,10 @@ impl<L: Log> Task<L> {
 
     /// One bounded piece of work.
     async fn step(&mut self) -> Result<Progress, Error> {
+        if self.log.is_outdated() {
+            self.log.disconnect(false);
+            self.more = false;
+        }
         if self.log.feed().is_none() {
             self.log.connect().await?;
             if let Some(feed) = self.log.feed() {

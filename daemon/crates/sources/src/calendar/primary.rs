@@ -124,9 +124,17 @@ impl Log for PrimaryLog {
         }
     }
 
-    fn disconnect(&mut self) {
-        let address = &self.options.account.address;
-        self.shared.accounts.forget(address);
+    fn is_outdated(&self) -> bool {
+        let (accounts, address) = (&self.shared.accounts, &self.options.account.address);
+        self.reading
+            .as_ref()
+            .is_some_and(|reading| accounts.is_outdated(address, &reading.reader))
+    }
+
+    fn disconnect(&mut self, is_suspect: bool) {
+        if is_suspect {
+            self.shared.accounts.suspect(&self.options.account.address);
+        }
         self.reading = None;
     }
 

@@ -308,9 +308,19 @@ impl Log for DriveLog {
         }
     }
 
-    fn disconnect(&mut self) {
+    fn is_outdated(&self) -> bool {
+        let (Whose::Account(account), Some(open)) = (&self.feed.whose, &self.open) else {
+            return false;
+        };
+        let accounts = &self.feed.shared.accounts;
+        accounts.is_outdated(&account.address, &open.reader.account)
+    }
+
+    fn disconnect(&mut self, is_suspect: bool) {
         if let Whose::Account(account) = &self.feed.whose {
-            self.feed.shared.accounts.forget(&account.address);
+            if is_suspect {
+                self.feed.shared.accounts.suspect(&account.address);
+            }
             self.open = None;
         }
     }

@@ -143,9 +143,19 @@ impl Log for MailLog {
         }
     }
 
-    fn disconnect(&mut self) {
-        let options = &self.feed.options.account;
-        self.feed.shared.accounts.forget(&options.address);
+    fn is_outdated(&self) -> bool {
+        let address = &self.feed.options.account.address;
+        let accounts = &self.feed.shared.accounts;
+        self.mailbox
+            .as_ref()
+            .is_some_and(|mailbox| accounts.is_outdated(address, &mailbox.scribe.account))
+    }
+
+    fn disconnect(&mut self, is_suspect: bool) {
+        if is_suspect {
+            let options = &self.feed.options.account;
+            self.feed.shared.accounts.suspect(&options.address);
+        }
         self.mailbox = None;
     }
 
@@ -212,7 +222,7 @@ impl MailFeed {
         });
         // Before the first record, so that it knows the user's own addresses.
         let identity = &self.shared.identity;
-        identity.look(&self.shared, options, &account, true).await?;
+        identity.look(&self.shared, options, &account, true).await;
         let label_names = label_names(&gmail).await?;
         let mut mailbox = Mailbox {
             scribe: Scribe {

@@ -17,7 +17,7 @@ use nuncio_model::{
 };
 use nuncio_sources::gmail::{self, MailOptions};
 use nuncio_sources::{
-    AccountOptions, Accounts, Commons, FeedHealth, FeedState, Pace, Shared, Store,
+    AccountOptions, Accounts, Commons, FeedHealth, FeedState, Identity, Pace, Shared, Store,
 };
 use nuncio_spool::{Options as SpoolOptions, Spool};
 use serde_json::{Value, json};
@@ -214,11 +214,12 @@ async fn feed(
         email: address.clone(),
         aliases: vec![],
     };
+    let people = People::try_new(&[person], &[]).map_err(|_| "one user has no namesake")?;
     let shared = Shared {
         google,
         directory: None,
         store: Arc::new(Ports(spool.clone())),
-        people: Arc::new(People::try_new(&[person], &[]).map_err(|_| "one user has no namesake")?),
+        identity: Arc::new(Identity::new(people, HashMap::new())),
         clock,
         accounts: Arc::new(Accounts::default()),
         pace: Arc::new(Pace::default()),
@@ -333,6 +334,31 @@ impl Store for Ports {
         limit: u32,
     ) -> Result<Vec<FailedItem>, StoreError> {
         self.0.due_failures(feed, now, limit as usize).await
+    }
+
+    async fn failed_items(&self, feed: FeedId, limit: u32) -> Result<Vec<FailedItem>, StoreError> {
+        self.0.failed_items_of(feed, limit as usize).await
+    }
+
+    async fn hasten_failures(
+        &self,
+        feed: FeedId,
+        items: Vec<ItemId>,
+        now: i64,
+    ) -> Result<(), StoreError> {
+        self.0.hasten_failures(feed, items, now).await
+    }
+
+    async fn kept_identity(&self) -> Result<Option<String>, StoreError> {
+        Ok(None)
+    }
+
+    async fn keep_identity(&self, _text: String) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn account_by_key(&self, key: &AccountKey) -> Result<Option<StoredAccount>, StoreError> {
+        self.0.account_by_key(key).await
     }
 
     async fn memberships(

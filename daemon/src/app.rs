@@ -10,9 +10,9 @@ use crate::{credentials, feeds, quota, sinks};
 use nuncio_config::Config;
 use nuncio_dispatch::Blobs;
 use nuncio_google::{DayUsage, Endpoint, Google, Key, Limits};
-use nuncio_model::{Chain, Clock, FeedSpec, StoreError, SystemClock};
+use nuncio_model::{Chain, Clock, FeedSpec, Source, StoreError, SystemClock};
 use nuncio_plugin_host::{Engine, EngineOptions};
-use nuncio_sources::Store;
+use nuncio_sources::{AccountOptions, Identity, Store};
 use nuncio_spool::Spool;
 use sha2::{Digest, Sha256};
 use std::path::PathBuf;
@@ -110,16 +110,26 @@ impl App {
                 .map(|admin| google.directory(admin)),
             google: google.clone(),
             store: ports as Arc<dyn Store>,
-            people: Arc::new(config.people()),
+            identity: Arc::new(Identity::new(
+                config.people(),
+                config.address_places.clone(),
+            )),
             clock: Arc::clone(&clock),
             accounts: Arc::default(),
             pace: Arc::default(),
             commons: Arc::default(),
         };
+        let identity = Arc::clone(&shared.identity);
+        identity.load(shared.store.as_ref()).await.map_err(broken)?;
         let stored = spool.feeds().await.map_err(broken)?;
         let stored: Vec<FeedSpec> = stored.into_iter().map(|feed| feed.spec).collect();
         let commons = Arc::clone(&shared.commons);
         let feed_handles = feeds::start(&config, content, &stored, &shared, &mut feed_tree);
+        let looked_up = (shared.clone(), accounts(&config));
+        feed_tree.spawn("identity".to_owned(), move |stop| {
+            let (shared, accounts) = looked_up.clone();
+            Arc::clone(&shared.identity).run(shared, accounts, stop)
+        });
         let daemon = Arc::new(Daemon {
             config_file: common.config.clone(),
             config_hash: hash_of(&common.config).unwrap_or_default(),
@@ -132,6 +142,7 @@ impl App {
             feeds: feed_handles,
             google: google.clone(),
             commons,
+            identity,
             sinks: sink_handles,
             spool: spool.clone(),
         });
@@ -190,6 +201,22 @@ impl App {
             .and(admin)
             .map_err(|fatal| fatal_exit(&fatal))
     }
+}
+
+/// The accounts that are synced, and what of each.
+fn accounts(config: &Config) -> Vec<(AccountOptions, Vec<Source>)> {
+    let mut accounts = Vec::new();
+    for user in config.users.iter().filter(|user| user.sync) {
+        for account in &user.accounts {
+            let options = AccountOptions {
+                user: user.email.clone(),
+                address: account.address.clone(),
+                key: account.key.clone(),
+            };
+            accounts.push((options, user.sources.clone()));
+        }
+    }
+    accounts
 }
 
 /// Serves the socket that was bound at the start, or binds it again after a panic.

@@ -13,6 +13,9 @@ use nuncio_spool::Spool;
 /// Walks pause when the spool is this full, in percent of `max_bytes`; live changes use the rest.
 const WALKS_PAUSE_AT: u8 = 70;
 
+/// Under this name the spool keeps who is who.
+const IDENTITY_KEPT_AS: &str = "identity";
+
 /// The spool behind the ports.
 pub(crate) struct SpoolPorts(pub(crate) Spool);
 
@@ -90,6 +93,31 @@ impl Store for SpoolPorts {
         limit: u32,
     ) -> Result<Vec<FailedItem>, StoreError> {
         self.0.due_failures(feed, now, limit as usize).await
+    }
+
+    async fn failed_items(&self, feed: FeedId, limit: u32) -> Result<Vec<FailedItem>, StoreError> {
+        self.0.failed_items_of(feed, limit as usize).await
+    }
+
+    async fn hasten_failures(
+        &self,
+        feed: FeedId,
+        items: Vec<ItemId>,
+        now: i64,
+    ) -> Result<(), StoreError> {
+        self.0.hasten_failures(feed, items, now).await
+    }
+
+    async fn kept_identity(&self) -> Result<Option<String>, StoreError> {
+        self.0.recall(IDENTITY_KEPT_AS).await
+    }
+
+    async fn keep_identity(&self, text: String) -> Result<(), StoreError> {
+        self.0.remember(IDENTITY_KEPT_AS, &text).await
+    }
+
+    async fn account_by_key(&self, key: &AccountKey) -> Result<Option<StoredAccount>, StoreError> {
+        self.0.account_by_key(key).await
     }
 
     async fn memberships(

@@ -188,6 +188,13 @@ impl World {
         found
     }
 
+    /// As [`World::differences`], of the sink `archive` alone.
+    pub fn archive_differences(&self) -> Differences {
+        let mut found = Differences::default();
+        archive::compare(&self.path("archive"), &self.mailboxes(None), &mut found);
+        found
+    }
+
     /// Whether every feed is live, every record delivered, and both sinks are exact.
     pub fn is_settled(&self, status: &Value) -> bool {
         is_idle(status) && self.differences().is_empty()

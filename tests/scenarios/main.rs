@@ -7,12 +7,15 @@ mod calendar;
 mod crash;
 mod domain;
 mod drive;
+mod failed_items;
 mod feed;
 mod hidden_mail;
+mod identity;
 mod operating;
 mod resync;
 mod secrecy;
 mod threads;
+mod verify;
 
 use nuncio_tests::World;
 use serde_json::{Value, json};

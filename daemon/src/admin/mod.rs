@@ -3,6 +3,7 @@
 
 mod routes;
 mod server;
+mod users;
 pub(crate) mod wire;
 
 pub(crate) use server::{Listener, serve};
@@ -27,6 +28,8 @@ pub(crate) struct Daemon {
     pub google: nuncio_google::Google,
     /// Who sees what belongs to the domain.
     pub commons: std::sync::Arc<nuncio_sources::Commons>,
+    /// Who is who.
+    pub identity: std::sync::Arc<nuncio_sources::Identity>,
     /// All sinks.
     pub sinks: Vec<SinkHandle>,
     /// The store, for counts and dead letters.

@@ -1,7 +1,7 @@
-//! What the admin API answers. Each handler makes a wire type from snapshots or passes one
-//! command on.
+//! What the admin API answers; what concerns one user is in `users`. Each handler makes a wire
+//! type from snapshots or passes one command on.
 
-use super::{Daemon, wire};
+use super::{Daemon, users, wire};
 use crate::feeds::FeedHandle;
 use axum::Json;
 use axum::extract::{Query, State};
@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use jiff::Timestamp;
 use nuncio_model::{Chain, SinkName, StoreError};
-use nuncio_sources::{FeedCommand, FeedHealth, FeedState};
+use nuncio_sources::{FeedHealth, FeedState};
 use nuncio_spool::{DeadLetterId, LetterFilter, LetterStatus, Letters};
 use std::sync::Arc;
 
@@ -21,14 +21,16 @@ const MAX_LISTED: usize = 1_000;
 pub(super) fn router(daemon: Arc<Daemon>) -> axum::Router {
     axum::Router::new()
         .route("/v1/status", get(status))
-        .route("/v1/users/resync", post(resync))
+        .route("/v1/users/show", get(users::show))
+        .route("/v1/users/resync", post(users::resync))
+        .route("/v1/users/verify", post(users::verify))
         .route("/v1/deadletters", get(dead_letters))
         .route("/v1/deadletters/retry", post(retry_dead_letters))
         .with_state(daemon)
 }
 
 /// An answer that is not 2xx.
-struct Refused(StatusCode, String);
+pub(super) struct Refused(pub(super) StatusCode, pub(super) String);
 
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
@@ -85,7 +87,7 @@ async fn status(State(daemon): State<Arc<Daemon>>) -> Result<Json<wire::Status>,
     }))
 }
 
-fn user(email: &str, synced: bool, feeds: &[&FeedHandle], now: i64) -> wire::User {
+pub(super) fn user(email: &str, synced: bool, feeds: &[&FeedHandle], now: i64) -> wire::User {
     let healths: Vec<FeedHealth> = feeds.iter().map(|feed| feed.health()).collect();
     let state = if synced { worst(&healths) } else { "off" };
     let mut accounts: Vec<wire::Account> = Vec::new();
@@ -140,7 +142,7 @@ fn worst(healths: &[FeedHealth]) -> &'static str {
         .map_or("off", FeedState::as_str)
 }
 
-fn wire_feed(feed: &FeedHandle, health: &FeedHealth, now: i64) -> wire::Feed {
+pub(super) fn wire_feed(feed: &FeedHandle, health: &FeedHealth, now: i64) -> wire::Feed {
     wire::Feed {
         source: feed.source.as_str().to_owned(),
         collection: feed.collection.clone(),
@@ -170,48 +172,6 @@ pub(super) fn time(at: i64) -> Option<String> {
     Timestamp::from_millisecond(at)
         .ok()
         .map(|at| at.to_string())
-}
-
-async fn resync(
-    State(daemon): State<Arc<Daemon>>,
-    Json(question): Json<wire::Resync>,
-) -> Result<Json<wire::ResyncAnswer>, Refused> {
-    let all = daemon.feeds.all();
-    let mut feeds: Vec<&FeedHandle> = feeds_of(&all, &question.email).collect();
-    if feeds.is_empty() {
-        let text = format!(
-            "no user {} is being synced; see `nuncio status`",
-            nuncio_model::untrusted(&question.email)
-        );
-        return Err(Refused(StatusCode::NOT_FOUND, text));
-    }
-    let command = if question.accept_deletes {
-        FeedCommand::AcceptDeletes
-    } else {
-        FeedCommand::Resync
-    };
-    // What belongs to the domain is asked for by a user who sees it.
-    feeds.extend(all.iter().filter(|feed| {
-        let members = daemon.commons.members(feed.source, &feed.collection);
-        feed.owner.is_none()
-            && members
-                .iter()
-                .any(|member| member.user.as_str().eq_ignore_ascii_case(&question.email))
-    }));
-    if question.accept_deletes {
-        feeds.retain(|feed| feed.health().state == FeedState::Held);
-        if feeds.is_empty() {
-            let text = "no resync of this user waits with deletions".to_owned();
-            return Err(Refused(StatusCode::CONFLICT, text));
-        }
-    }
-    let n_feeds = feeds.iter().filter(|feed| feed.command(command)).count();
-    if n_feeds < feeds.len() {
-        let text = "the feed has not taken earlier commands yet; try again later".to_owned();
-        return Err(Refused(StatusCode::SERVICE_UNAVAILABLE, text));
-    }
-    tracing::info!(user = %question.email, accept_deletes = question.accept_deletes, "resync asked for");
-    Ok(Json(wire::ResyncAnswer { n_feeds }))
 }
 
 async fn dead_letters(

@@ -180,6 +180,190 @@ pub(crate) struct ResyncAnswer {
     pub n_feeds: usize,
 }
 
+/// The question `GET /v1/users/show`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct ShowUser {
+    /// The user.
+    pub email: String,
+}
+
+/// Its answer.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct ShownUser {
+    /// The email in the config.
+    pub email: String,
+    /// The worst state of its feeds.
+    pub state: String,
+    /// Its mailboxes.
+    pub accounts: Vec<Account>,
+    /// Feeds of the domain that it sees.
+    pub domain_feeds: Vec<Feed>,
+    /// Accounts that had one of its addresses before and are kept, but not read.
+    pub parked: Vec<Parked>,
+    /// Its other addresses.
+    pub aliases: Vec<Alias>,
+    /// Addresses that it and other users claim.
+    pub contests: Vec<Contest>,
+    /// Items of all these feeds that could not be had so far.
+    pub failed_items: Vec<FailedItem>,
+}
+
+/// An account whose address belongs to another one now.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Parked {
+    /// The address.
+    pub address: String,
+    /// The frozen key.
+    pub key: String,
+    /// When it was first connected, RFC 3339.
+    pub since: String,
+}
+
+/// Another address of a user.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Alias {
+    /// The address.
+    pub address: String,
+    /// Who says so: `file:line:column`, `Directory of ADDRESS` or `send-as of ADDRESS`.
+    pub place: String,
+}
+
+/// An address that several users claim.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Contest {
+    /// The address.
+    pub address: String,
+    /// Who has it; none where the best claims are equally good.
+    pub holder: Option<String>,
+    /// Who claims it, and by whose word; the best first.
+    pub claims: Vec<Claim>,
+}
+
+/// A claim to an address.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Claim {
+    /// The user.
+    pub email: String,
+    /// As in [`Alias`].
+    pub place: String,
+}
+
+/// An item that could not be had.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct FailedItem {
+    /// `gmail`, `calendar` or `drive`.
+    pub source: String,
+    /// As in [`Feed`].
+    pub collection: String,
+    /// Google's id.
+    pub item: String,
+    /// Stable code.
+    pub code: String,
+    /// What happened last.
+    pub message: String,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// RFC 3339.
+    pub next_try: String,
+    /// RFC 3339.
+    pub first_seen: String,
+}
+
+/// The question `POST /v1/users/verify`.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Verify {
+    /// The user.
+    pub email: String,
+    /// Only `gmail`, `calendar` or `drive`.
+    #[serde(default)]
+    pub source: Option<String>,
+    /// Whether what is wrong is to be made right.
+    #[serde(default)]
+    pub repair: bool,
+}
+
+/// One line of its answer.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Verification {
+    /// The user.
+    pub email: String,
+    /// Whether this is the last line.
+    pub done: bool,
+    /// The feeds that are verified.
+    pub feeds: Vec<VerifiedFeed>,
+}
+
+/// What was found of a feed so far.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct VerifiedFeed {
+    /// `gmail`, `calendar` or `drive`.
+    pub source: String,
+    /// As in [`Feed`].
+    pub collection: String,
+    /// As in [`Feed`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The account; none for a feed of the domain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// `queued`, `listing`, `comparing`, `checking`, `repairing`, `done` or `unfinished`.
+    pub phase: String,
+    /// Whether the phase is one of the last two.
+    pub is_ended: bool,
+    /// Items of the phase that are done.
+    pub done: u64,
+    /// Items of the phase.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total: Option<u64>,
+    /// Items in the index.
+    pub items: u64,
+    /// At Google and in scope, not in the index.
+    pub missing: u64,
+    /// In the index, not at Google.
+    pub extra: u64,
+    /// Known, but other at Google.
+    pub stale: u64,
+    /// Google does not give them.
+    pub failed: u64,
+    /// How many of all these are right now.
+    pub repaired: u64,
+    /// Deletions that a resync holds.
+    pub held: u64,
+    /// Ids of the first of what is wrong.
+    pub wrong: WrongItems,
+    /// Calls that it took.
+    pub calls: u64,
+    /// What they cost.
+    pub units: u64,
+    /// Why it stands still, or ended unfinished.
+    pub error: Option<Error>,
+}
+
+impl VerifiedFeed {
+    /// How many items are wrong, right by now or not.
+    pub(crate) fn n_wrong(&self) -> u64 {
+        self.missing + self.extra + self.stale + self.failed
+    }
+
+    /// Whether it ended and nothing is wrong any more.
+    pub(crate) fn is_right(&self) -> bool {
+        self.phase == "done" && self.n_wrong() == self.repaired
+    }
+}
+
+/// Ids of wrong items.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct WrongItems {
+    /// See [`VerifiedFeed`].
+    pub missing: Vec<String>,
+    /// See [`VerifiedFeed`].
+    pub extra: Vec<String>,
+    /// See [`VerifiedFeed`].
+    pub stale: Vec<String>,
+    /// See [`VerifiedFeed`].
+    pub failed: Vec<String>,
+}
+
 /// A dead letter, as `GET /v1/deadletters` lists them.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct DeadLetter {

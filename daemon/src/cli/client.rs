@@ -1,4 +1,4 @@
-//! Talks to the daemon over its admin socket: one request, one JSON answer.
+//! Talks to the daemon over its admin socket: one request, one JSON answer or several lines of it.
 
 use super::Common;
 use crate::exit::{FAILURE, Failure};
@@ -20,8 +20,44 @@ pub(super) async fn ask<T: DeserializeOwned>(
     path: &str,
     body: Option<&serde_json::Value>,
 ) -> Result<T, Failure> {
+    let stream = connect(common).await?;
+    let mut bytes = Vec::new();
+    exchange(stream, method, path, body, |piece| {
+        bytes.extend_from_slice(piece);
+        Ok(())
+    })
+    .await?;
+    let answer = serde_json::from_slice(&bytes).context("the daemon's answer cannot be read")?;
+    Ok(answer)
+}
+
+/// Asks the daemon something that it answers in lines of JSON over a longer time; `take` gets each.
+///
+/// # Errors
+/// As [`ask`], and if the daemon ends before the last line.
+pub(super) async fn follow<T: DeserializeOwned>(
+    common: &Common,
+    path: &str,
+    body: &serde_json::Value,
+    mut take: impl FnMut(T),
+) -> Result<(), Failure> {
+    let stream = connect(common).await?;
+    let mut rest = Vec::new();
+    exchange(stream, Method::POST, path, Some(body), |piece| {
+        rest.extend_from_slice(piece);
+        while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+            let line: Vec<u8> = rest.drain(..=end).collect();
+            let line = serde_json::from_slice(&line);
+            take(line.context("a line of the daemon's answer cannot be read")?);
+        }
+        Ok(())
+    })
+    .await
+}
+
+async fn connect(common: &Common) -> Result<UnixStream, Failure> {
     let socket = common.socket();
-    let stream = UnixStream::connect(&socket).await.map_err(|error| {
+    UnixStream::connect(&socket).await.map_err(|error| {
         Failure::coded(
             FAILURE,
             "ADM001",
@@ -29,26 +65,17 @@ pub(super) async fn ask<T: DeserializeOwned>(
             "is `nuncio run` up, with the same --state-dir or --socket? may this user use the \
              socket (group nuncio-admin)?",
         )
-    })?;
-    let (status, bytes) = exchange(stream, method, path, body).await?;
-    if !status.is_success() {
-        let said: Option<crate::admin::wire::Refusal> = serde_json::from_slice(&bytes).ok();
-        let text = said.map_or_else(
-            || format!("the daemon answered {status}"),
-            |said| said.error,
-        );
-        return Err(Failure::new(FAILURE, format!("error: {text}")));
-    }
-    let answer = serde_json::from_slice(&bytes).context("the daemon's answer cannot be read")?;
-    Ok(answer)
+    })
 }
 
+/// One request; `take` gets the pieces of a good answer as they come.
 async fn exchange(
     stream: UnixStream,
     method: Method,
     path: &str,
     body: Option<&serde_json::Value>,
-) -> anyhow::Result<(hyper::StatusCode, Bytes)> {
+    mut take: impl FnMut(&[u8]) -> anyhow::Result<()>,
+) -> Result<(), Failure> {
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
         .await
         .context("the admin socket does not speak HTTP")?;
@@ -59,19 +86,41 @@ async fn exchange(
         .header("content-type", "application/json")
         .body(Full::new(Bytes::from(
             body.map(ToString::to_string).unwrap_or_default(),
-        )))?;
+        )))
+        .context("the request cannot be made")?;
     let exchange = async {
         let response = sender.send_request(request).await?;
         let status = response.status();
-        let bytes = response.into_body().collect().await?.to_bytes();
-        anyhow::Ok((status, bytes))
-    };
-    // The connection must be driven while the answer is read; it ends with the answer.
-    tokio::select! {
-        answer = exchange => answer.context("the daemon did not answer"),
-        ended = connection => {
-            ended.context("the daemon did not answer")?;
-            anyhow::bail!("the daemon closed the connection")
+        let mut body = response.into_body();
+        if !status.is_success() {
+            let bytes = body.collect().await?.to_bytes();
+            return anyhow::Ok(Err((status, bytes)));
         }
-    }
+        while let Some(frame) = body.frame().await {
+            if let Ok(piece) = frame?.into_data() {
+                take(&piece)?;
+            }
+        }
+        Ok(Ok(()))
+    };
+    // The connection must be driven while the answer is read. When it ends, so does the exchange:
+    // with what it still holds, or with an error.
+    let driven = async {
+        if let Err(error) = connection.await {
+            tracing::debug!(%error, "the connection to the daemon broke");
+        }
+        std::future::pending::<()>().await;
+    };
+    let answer = tokio::select! {
+        answer = exchange => answer.context("the daemon did not answer to the end")?,
+        () = driven => return Err(anyhow::anyhow!("the daemon closed the connection").into()),
+    };
+    answer.map_err(|(status, bytes)| {
+        let said: Option<crate::admin::wire::Refusal> = serde_json::from_slice(&bytes).ok();
+        let text = said.map_or_else(
+            || format!("the daemon answered {status}"),
+            |said| said.error,
+        );
+        Failure::new(FAILURE, format!("error: {text}"))
+    })
 }

@@ -7,6 +7,7 @@ mod manual;
 mod run;
 mod status;
 mod user;
+mod verify;
 
 use crate::exit::{Failure, USAGE};
 use clap::{Args, Parser, Subcommand};
@@ -90,7 +91,7 @@ enum Command {
     Check(check::Check),
     /// Show what the daemon does.
     Status(status::Status),
-    /// Act on a user.
+    /// See and act on a user.
     #[command(subcommand)]
     User(user::User),
     /// Records that a sink refused.

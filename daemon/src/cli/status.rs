@@ -90,7 +90,7 @@ fn quota_line(quota: &Quota) -> String {
     line
 }
 
-fn push_feed(lines: &mut Vec<String>, name: &str, feed: &Feed) {
+pub(super) fn push_feed(lines: &mut Vec<String>, name: &str, feed: &Feed) {
     lines.push(format!("    {name}  {}  {}", feed.source, feed_line(feed)));
     if let Some(error) = &feed.error {
         let message = untrusted(&error.message);

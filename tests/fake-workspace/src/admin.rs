@@ -11,7 +11,7 @@ use crate::keys::hex;
 use crate::oauth::BASE64URL;
 use crate::store::{LabelId, Mailbox, MessageId, ThreadId, UserLabel};
 use crate::workspace::{UserIndex, Workspace, now_ms};
-use crate::{gmail, oauth, pubsub, quota, users};
+use crate::{gmail, hidden, oauth, pubsub, quota, users};
 use base64::Engine;
 use bytes::Bytes;
 use rsa::sha2::{Digest, Sha256};
@@ -107,6 +107,15 @@ pub(crate) fn run(workspace: &Workspace, operation: &str, input: &Value) -> Resu
         "history.restart" => {
             let position = workspace.mailbox(user(workspace, input)?).restart_history();
             Ok(json!({ "historyId": position.to_string() }))
+        }
+        "feed.hide" => {
+            let mut inner = input.clone();
+            let op = inner.as_object_mut().and_then(|inner| inner.remove("op"));
+            let op = op.as_ref().and_then(Value::as_str);
+            let op = op
+                .filter(|op| *op != "feed.hide")
+                .ok_or_else(|| failed("`op` names the operation to hide"))?;
+            hidden::during(|| run(workspace, op, &inner))
         }
         "users" => Ok(users::list(workspace)),
         "fault.on" => {

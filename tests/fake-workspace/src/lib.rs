@@ -17,6 +17,7 @@ mod fields;
 mod generate;
 mod gmail;
 mod gzip;
+mod hidden;
 mod keys;
 mod multipart;
 mod oauth;

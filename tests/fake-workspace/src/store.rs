@@ -518,6 +518,9 @@ impl Mailbox {
         if let Some(message) = self.messages.get_mut(&id) {
             message.history_id = self.history_id;
         }
+        if crate::hidden::is_on() {
+            return;
+        }
         self.log.push(Change {
             id: self.history_id,
             message: id,

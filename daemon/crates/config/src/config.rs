@@ -5,6 +5,7 @@ use crate::raw::Table;
 use crate::report::Report;
 use crate::{Errors, SecretSource, keys};
 use nuncio_model::{AccountKey, Address, Content, People, Person, SinkName, Source};
+use std::collections::HashMap;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -28,6 +29,8 @@ pub struct Config {
     /// How the daemon logs.
     pub log: Log,
     /// Also what keeps anybody else from building a `Config` that was not judged.
+    /// Where the file names an address of a user: `file:line:column`.
+    pub address_places: HashMap<Address, String>,
     people: People,
 }
 
@@ -345,7 +348,7 @@ fn read(top: &Table<'_>, file_name: &str, report: &mut Report<'_>) -> Option<Con
         .value("google")
         .and_then(|google| google.get_ref().get("endpoint"));
     let sync = crate::sync::read(&top.table("sync", report), endpoint.is_some(), report);
-    let users = crate::users::read(top, &sync, report);
+    let (users, address_places) = crate::users::read(top, &sync, report);
     let plugins = crate::storage::plugins(&top.table("plugins", report), report);
     let guarded = crate::sinks::Guarded {
         config: Path::new(file_name),
@@ -382,6 +385,7 @@ fn read(top: &Table<'_>, file_name: &str, report: &mut Report<'_>) -> Option<Con
         spool,
         plugins,
         log,
+        address_places,
         people,
     })
 }

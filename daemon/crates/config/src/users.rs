@@ -32,8 +32,12 @@ enum Role {
     Alias,
 }
 
-/// Reads all users; those with errors may be left out, after a report.
-pub(crate) fn read(top: &Table<'_>, sync: &Sync, report: &mut Report<'_>) -> Vec<User> {
+/// Reads all users, and where each address stands; those with errors may be left out, after a report.
+pub(crate) fn read(
+    top: &Table<'_>,
+    sync: &Sync,
+    report: &mut Report<'_>,
+) -> (Vec<User>, HashMap<Address, String>) {
     let mut seen = Seen::default();
     let mut users = Vec::new();
     for value in top.list("users", report).unwrap_or_default() {
@@ -48,7 +52,11 @@ pub(crate) fn read(top: &Table<'_>, sync: &Sync, report: &mut Report<'_>) -> Vec
             }
         }
     }
-    users
+    let places = seen.addresses.into_iter();
+    let places = places
+        .map(|(address, owner)| (address, report.at(&owner.span)))
+        .collect();
+    (users, places)
 }
 
 fn read_user(

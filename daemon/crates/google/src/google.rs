@@ -58,6 +58,12 @@ impl Google {
         self.transport.governor().usage()
     }
 
+    /// What a call of a method, such as `gmail.users.messages.list`, costs in units; 0 if no budget
+    /// is for it.
+    pub fn price(&self, method: &str) -> u64 {
+        self.transport.governor().price(method)
+    }
+
     /// What was spent of the day that is under way; to be kept over a restart.
     pub fn days(&self) -> Vec<DayUsage> {
         self.transport.governor().days()

@@ -41,7 +41,7 @@ pub use ids::{
 pub use labels::{LabelNames, LabelSet};
 pub use next::Next;
 pub use outcome::{CallError, Outcome, Wait};
-pub use people::{AliasClash, People, Person};
+pub use people::{AliasClaim, AliasClash, AliasOrigin, Contest, People, Person};
 pub use record::{
     Change, DeleteCause, Deleted, LabelChange, Origin, Participant, Payload, Record, Source, Who,
 };

@@ -2,7 +2,7 @@
 //! from the config; where the names come from is not here.
 
 use crate::{Address, Participant, Who};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// A user's addresses.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +22,41 @@ pub struct AliasClash {
     pub first: Address,
     /// Who claims it too.
     pub second: Address,
+}
+
+/// Who says that an address is a user's; the earlier beats the later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum AliasOrigin {
+    /// The config.
+    Config,
+    /// The Directory.
+    Directory,
+    /// Gmail's send-as settings.
+    SendAs,
+}
+
+/// That an address is said to be a user's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AliasClaim {
+    /// The user.
+    pub user: Address,
+    /// The address.
+    pub address: Address,
+    /// Who says so.
+    pub origin: AliasOrigin,
+    /// Where, for people.
+    pub place: String,
+}
+
+/// An address that several users claim.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contest {
+    /// The address.
+    pub address: Address,
+    /// Who has it; none where the best claims are equally good.
+    pub holder: Option<Address>,
+    /// All claims, the best first.
+    pub claims: Vec<AliasClaim>,
 }
 
 /// Resolves addresses to users.
@@ -61,6 +96,48 @@ impl People {
         } else {
             Err(clashes)
         }
+    }
+
+    /// These and what others claim: the config beats the Directory, which beats send-as settings.
+    /// Two users with equally good claims get neither, since a wrong name is worse than none.
+    pub fn with(&self, claims: &[AliasClaim]) -> (Self, Vec<Contest>) {
+        let mut by_address: BTreeMap<&Address, Vec<AliasClaim>> = BTreeMap::new();
+        for claim in claims {
+            let all = by_address.entry(&claim.address).or_default();
+            if !all.contains(claim) {
+                all.push(claim.clone());
+            }
+        }
+        let (mut merged, mut contests) = (self.clone(), Vec::new());
+        for (address, mut all) in by_address {
+            if let Some(user) = self.users.get(address.as_str()) {
+                all.push(AliasClaim {
+                    user: user.clone(),
+                    address: address.clone(),
+                    origin: AliasOrigin::Config,
+                    place: "config".to_owned(),
+                });
+            }
+            all.sort_by(|a, b| (a.origin, &a.user, &a.place).cmp(&(b.origin, &b.user, &b.place)));
+            let Some(best) = all.first() else { continue };
+            let is_shared = all
+                .iter()
+                .any(|claim| claim.origin == best.origin && claim.user != best.user);
+            let holder = (!is_shared).then(|| best.user.clone());
+            if let Some(holder) = &holder {
+                merged
+                    .users
+                    .insert(address.as_str().to_owned(), holder.clone());
+            }
+            if all.iter().any(|claim| claim.user != best.user) {
+                contests.push(Contest {
+                    address: address.clone(),
+                    holder,
+                    claims: all,
+                });
+            }
+        }
+        (merged, contests)
     }
 
     /// The primary address of the user that has `address`: case-folded, `+tag` stripped.
@@ -131,6 +208,59 @@ mod tests {
         assert_eq!(people.who("bob@example.com"), Who::Internal);
         assert_eq!(people.who("bob@elsewhere.example"), Who::External);
         assert_eq!(people.who("not an address"), Who::External);
+    }
+
+    fn claim(user: &str, alias: &str, origin: AliasOrigin) -> AliasClaim {
+        AliasClaim {
+            user: address(user),
+            address: address(alias),
+            origin,
+            place: format!("{origin:?} of {user}"),
+        }
+    }
+
+    #[test]
+    fn config_beats_directory_beats_send_as_and_equals_get_nothing() {
+        use AliasOrigin::{Directory, SendAs};
+        let (ana_email, bob) = ("ana@example.com", "bob@example.com");
+        let bob_person = Person {
+            email: address(bob),
+            aliases: Vec::new(),
+        };
+        let people = People::try_new(&[ana(), bob_person], &["example.com".into()]).unwrap();
+        let claims = [
+            claim(bob, "ana@old.example", Directory),
+            claim(bob, "b@example.com", SendAs),
+            claim(ana_email, "b@example.com", Directory),
+            claim(ana_email, "info@example.com", SendAs),
+            claim(bob, "info@example.com", SendAs),
+            claim(bob, "bobby@example.com", SendAs),
+            claim(bob, "bobby@example.com", SendAs),
+            claim(ana_email, "bob@example.com", Directory),
+        ];
+        let (merged, contests) = people.with(&claims);
+        let user_of = |text: &str| merged.user_of(text).map(Address::to_string);
+        assert_eq!(user_of("ana@old.example").as_deref(), Some(ana_email));
+        assert_eq!(user_of("b+x@example.com").as_deref(), Some(ana_email));
+        assert_eq!(user_of("Bobby@example.com").as_deref(), Some(bob));
+        assert_eq!(user_of("bob@example.com").as_deref(), Some(bob));
+        assert_eq!(user_of("info@example.com"), None);
+        assert_eq!(merged.who("info@example.com"), Who::Internal);
+        let told: Vec<_> = contests
+            .iter()
+            .map(|contest| (contest.address.to_string(), contest.claims.len()))
+            .collect();
+        let expected = [
+            "ana@old.example",
+            "b@example.com",
+            "bob@example.com",
+            "info@example.com",
+        ];
+        assert_eq!(told, expected.map(|alias| (alias.to_owned(), 2)));
+        assert_eq!(contests[0].holder, Some(address(ana_email)));
+        assert_eq!(contests[3].holder, None);
+        // What was merged in is no part of the config's own.
+        assert_eq!(people.user_of("bobby@example.com"), None);
     }
 
     #[test]

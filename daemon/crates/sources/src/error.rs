@@ -39,6 +39,12 @@ pub(crate) enum Error {
         /// The one that reads the mailbox.
         other: String,
     },
+    /// The address belongs to another account than before.
+    #[error("{address} belongs to another account at Google now")]
+    OtherAccount {
+        /// The configured address.
+        address: String,
+    },
     /// Nobody is left who can read what belongs to the domain.
     #[error("nobody who is synced can read {collection} any more")]
     Orphaned {
@@ -63,8 +69,13 @@ impl Error {
             | Error::OtherMailbox { .. }
             | Error::SameMailbox { .. }
             | Error::Orphaned { .. } => Next::Reauthorize,
-            Error::Unreadable { .. } => Next::Backoff,
+            Error::Unreadable { .. } | Error::OtherAccount { .. } => Next::Backoff,
         }
+    }
+
+    /// Whether the account has to be looked up again: it may have been renamed, or be another one.
+    pub(crate) fn is_of_account(&self) -> bool {
+        matches!(self, Error::OtherAccount { .. }) || self.next() == Next::Reauthorize
     }
 
     /// The state of a feed that cannot go on for this reason.
@@ -84,6 +95,7 @@ impl Error {
             Error::OtherMailbox { .. } => "SRC002",
             Error::Unreadable { .. } => "SRC003",
             Error::SameMailbox { .. } => "SRC004",
+            Error::OtherAccount { .. } => "SRC016",
             Error::Orphaned { .. } => "SRC005",
         }
     }
@@ -113,6 +125,9 @@ impl Error {
                 "nothing is deleted in the sinks; give one of the synced users access, or remove \
                  its records with the user that had it"
                     .into()
+            }
+            Error::OtherAccount { .. } => {
+                "the earlier account is parked, the new one is connected at once".into()
             }
             Error::Unreadable { .. } => "it is tried again; report it if it stays".into(),
         }

@@ -12,19 +12,23 @@ pub mod drive;
 mod error;
 pub mod gmail;
 mod health;
+mod identity;
 mod pace;
 mod store;
 mod task;
+mod verify;
 
 pub use account::{AccountOptions, Accounts};
 pub use commons::{Commons, Member};
 pub use health::{FeedError, FeedHealth, FeedState, WalkProgress};
+pub use identity::Identity;
 pub use pace::Pace;
 pub use store::Store;
 pub use task::FeedCommand;
+pub use verify::{Verified, VerifyOrder, VerifyPhase, WrongKind};
 
 use nuncio_google::{Directory, Google};
-use nuncio_model::{Clock, People};
+use nuncio_model::Clock;
 use std::sync::Arc;
 
 /// What all feeds share. Clones are cheap.
@@ -37,7 +41,7 @@ pub struct Shared {
     /// The store.
     pub store: Arc<dyn Store>,
     /// Who is who.
-    pub people: Arc<People>,
+    pub identity: Arc<Identity>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// The accounts, and which address reads which feed.

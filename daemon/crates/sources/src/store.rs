@@ -69,6 +69,27 @@ pub trait Store: Send + Sync {
         limit: u32,
     ) -> Result<Vec<FailedItem>, StoreError>;
 
+    /// The feed's failed items, at most `limit`.
+    async fn failed_items(&self, feed: FeedId, limit: u32) -> Result<Vec<FailedItem>, StoreError>;
+
+    /// Lets these failed items, as far as they still are, be tried again at `now` (milliseconds
+    /// since 1970).
+    async fn hasten_failures(
+        &self,
+        feed: FeedId,
+        items: Vec<ItemId>,
+        now: i64,
+    ) -> Result<(), StoreError>;
+
+    /// What was kept of who is who.
+    async fn kept_identity(&self) -> Result<Option<String>, StoreError>;
+
+    /// Keeps that, in place of the one before.
+    async fn keep_identity(&self, text: String) -> Result<(), StoreError>;
+
+    /// The account with this key.
+    async fn account_by_key(&self, key: &AccountKey) -> Result<Option<StoredAccount>, StoreError>;
+
     /// What an account was last said to see of what belongs to the domain.
     async fn memberships(
         &self,

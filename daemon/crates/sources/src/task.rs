@@ -5,6 +5,7 @@
 
 use crate::desk::Desk;
 use crate::error::Error;
+use crate::verify::{self, Inspect, Verification, Verified, VerifyOrder};
 use crate::{FeedError, FeedState, WalkProgress};
 use async_trait::async_trait;
 use nuncio_model::{Chain, Feed, Next, Origin, StoreError, Walk, WalkPhase};
@@ -22,8 +23,11 @@ const MAX_BACKOFF: Duration = Duration::from_secs(5 * 60);
 /// A refused account is tried again by itself after so many polls.
 const PROBE_POLLS: u32 = 5;
 
+/// Failed items that an operator's resync tries again at once.
+const MAX_HASTENED: u32 = 10_000;
+
 /// What an operator asks of a feed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum FeedCommand {
     /// Compare by listing.
     Resync,
@@ -31,12 +35,14 @@ pub enum FeedCommand {
     AcceptDeletes,
     /// Poll now.
     Nudge,
+    /// Compare the index with what Google lists, and tell.
+    Verify(VerifyOrder),
 }
 
 /// One change log, as the loop sees it. Every method but `feed` and `n_done` may call Google
 /// and the store; none may leave the copy in memory other than what is stored.
 #[async_trait]
-pub(crate) trait Log: Send {
+pub(crate) trait Log: Inspect {
     /// The feed's stored state, once connected.
     fn feed(&self) -> Option<&Feed>;
 
@@ -58,6 +64,15 @@ pub(crate) trait Log: Send {
     /// Goes on with a held walk.
     async fn accept_deletes(&mut self) -> Result<(), Error>;
 
+    /// Whether another feed has found that the account is another one now.
+    fn is_outdated(&self) -> bool {
+        false
+    }
+
+    /// Lets the next step connect anew; `is_suspect`: after the account was looked up again, since
+    /// it may have been renamed or be another one.
+    fn disconnect(&mut self, _is_suspect: bool) {}
+
     /// Forgets what is half-read: after a fault it is read again.
     fn forget_position(&mut self);
 
@@ -68,7 +83,7 @@ pub(crate) trait Log: Send {
 }
 
 /// A feed with its loop.
-pub(crate) struct Task<L> {
+pub(crate) struct Task<L: Log> {
     log: L,
     desk: Desk,
     poll_interval: Duration,
@@ -80,6 +95,8 @@ pub(crate) struct Task<L> {
     poll_at: Instant,
     /// When to look for failed items next.
     failures_at: Instant,
+    /// The verification under way.
+    verification: Option<Box<Verification<L::Survey>>>,
 }
 
 /// What a step left to do.
@@ -104,6 +121,7 @@ impl<L: Log> Task<L> {
             more: false,
             poll_at: now,
             failures_at: now,
+            verification: None,
         }
     }
 
@@ -134,6 +152,9 @@ impl<L: Log> Task<L> {
                     self.n_faults = self.n_faults.saturating_add(1);
                     // In doubt a half-read page is read again.
                     self.log.forget_position();
+                    if error.is_of_account() {
+                        self.log.disconnect(true);
+                    }
                     self.more = false;
                     self.fault(&error)
                 }
@@ -161,6 +182,10 @@ impl<L: Log> Task<L> {
 
     /// One bounded piece of work.
     async fn step(&mut self) -> Result<Progress, Error> {
+        if self.log.is_outdated() {
+            self.log.disconnect(false);
+            self.more = false;
+        }
         if self.log.feed().is_none() {
             self.log.connect().await?;
             if let Some(feed) = self.log.feed() {
@@ -188,6 +213,16 @@ impl<L: Log> Task<L> {
             return Ok(Progress::More);
         }
         let walk = self.log.feed().and_then(|feed| feed.walk.as_ref());
+        if let Some(verification) = &mut self.verification
+            && verification.may_go_on(walk)
+        {
+            let is_over =
+                verification.is_abandoned() || verification.step(&mut self.log, &self.desk).await?;
+            if is_over {
+                self.verification = None;
+            }
+            return Ok(Progress::More);
+        }
         match walk.map(|walk| walk.phase) {
             None | Some(WalkPhase::Held { .. }) => Ok(Progress::Idle),
             Some(_) if !self.desk.store.has_room_for_walks().await? => Ok(Progress::NoRoom),
@@ -199,17 +234,51 @@ impl<L: Log> Task<L> {
     }
 
     async fn obey(&mut self, command: FeedCommand) -> Result<(), Error> {
+        if let FeedCommand::Verify(order) = command {
+            self.verify(order);
+            return Ok(());
+        }
         if self.log.feed().is_none() {
             return Ok(());
         }
         match command {
+            FeedCommand::Verify(_) => {}
             FeedCommand::Nudge => self.poll_at = Instant::now(),
             FeedCommand::Resync => {
                 self.log.resync("asked for by an operator").await?;
                 self.more = false;
+                self.hasten_failures().await?;
             }
             FeedCommand::AcceptDeletes => self.log.accept_deletes().await?,
         }
+        Ok(())
+    }
+
+    /// Begins a verification, or tells why not.
+    fn verify(&mut self, order: VerifyOrder) {
+        let health = self.desk.health.borrow().clone();
+        let is_connected = self.log.feed().is_some();
+        let obstacle = match &self.verification {
+            Some(running) if !running.is_abandoned() => Some(verify::is_under_way()),
+            _ => verify::obstacle(&health, is_connected, self.desk.clock.now_ms()),
+        };
+        match obstacle {
+            // Nobody listens: nothing is to be told.
+            Some(obstacle) => drop(order.report.send(Verified::refused(obstacle))),
+            None => self.verification = Some(Box::new(Verification::new(order))),
+        }
+    }
+
+    /// Lets all failed items be tried again at once.
+    async fn hasten_failures(&mut self) -> Result<(), Error> {
+        let Some(feed) = self.log.feed().map(|feed| feed.id) else {
+            return Ok(());
+        };
+        let failed = self.desk.store.failed_items(feed, MAX_HASTENED).await?;
+        let items = failed.into_iter().map(|one| one.failure.item).collect();
+        let now = self.desk.clock.now_ms();
+        self.desk.store.hasten_failures(feed, items, now).await?;
+        self.failures_at = Instant::now();
         Ok(())
     }
 
@@ -257,7 +326,7 @@ impl<L: Log> Task<L> {
     }
 
     /// Publishes a fault; when to try again.
-    fn fault(&self, error: &Error) -> Instant {
+    fn fault(&mut self, error: &Error) -> Instant {
         let (state, wait) = match error.next() {
             Next::RetryAfter(wait) => (FeedState::Waiting, wait),
             Next::Backoff | Next::Resync | Next::Stop => {
@@ -276,6 +345,11 @@ impl<L: Log> Task<L> {
             message: message.clone(),
             hint: error.hint(),
         };
+        if let Some(verification) = &mut self.verification
+            && verification.stumble(error, shown.clone())
+        {
+            self.verification = None;
+        }
         let wait_ms = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
         let next_try = self.desk.clock.now_ms().saturating_add(wait_ms);
         self.desk.health.send_modify(|health| {

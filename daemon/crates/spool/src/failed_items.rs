@@ -48,6 +48,48 @@ impl Spool {
         .await
     }
 
+    /// Failed items of one feed.
+    ///
+    /// # Errors
+    /// [`StoreError::Failed`], [`StoreError::Closed`].
+    pub async fn failed_items_of(
+        &self,
+        feed: FeedId,
+        limit: usize,
+    ) -> Result<Vec<FailedItem>, StoreError> {
+        self.read(move |conn| {
+            let mut statement =
+                conn.prepare_cached(&format!("{SELECT} WHERE feed = ?1 ORDER BY item LIMIT ?2"))?;
+            let rows = statement.query_map([to_sql(feed.0), to_sql(limit as u64)], failed_item)?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+        .await
+    }
+
+    /// Lets failed items of a feed be tried again from `now_ms` on, instead of when it was their
+    /// turn. Those that are none any more are none.
+    ///
+    /// # Errors
+    /// As for [`Spool::append`].
+    pub async fn hasten_failures(
+        &self,
+        feed: FeedId,
+        items: Vec<ItemId>,
+        now_ms: i64,
+    ) -> Result<(), StoreError> {
+        self.write(0, move |state| {
+            let mut statement = state.conn.prepare_cached(
+                "UPDATE failed_items SET next_try = min(next_try, ?3)
+                 WHERE feed = ?1 AND item = ?2",
+            )?;
+            for item in &items {
+                statement.execute(params![to_sql(feed.0), PackedId(item.as_str()), now_ms])?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
     /// How many failed items there are in all feeds.
     ///
     /// # Errors

@@ -233,7 +233,9 @@ impl Calendar {
             }
         }
         self.updated = self.updated.max(event.updated);
-        self.changes.insert(event.change, event.id.clone());
+        if !crate::hidden::is_on() {
+            self.changes.insert(event.change, event.id.clone());
+        }
         self.events.insert(event.id.clone(), event);
     }
 

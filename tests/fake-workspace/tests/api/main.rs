@@ -18,6 +18,7 @@ mod gmail_full;
 mod gmail_labels;
 mod gmail_send;
 mod gmail_threads;
+mod hidden;
 mod history;
 mod oauth_accounts;
 mod oauth_consent;

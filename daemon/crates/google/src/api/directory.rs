@@ -12,7 +12,8 @@ use serde::Deserialize;
 use std::sync::Arc;
 
 const USER: &str = "directory.users.get";
-const FIELDS: &str = "id,primaryEmail,aliases,nonEditableAliases,suspended,archived,isMailboxSetup";
+const FIELDS: &str =
+    "id,primaryEmail,aliases,nonEditableAliases,emails(address),suspended,archived,isMailboxSetup";
 
 /// The Directory as one administrator sees it. Clones are cheap.
 #[derive(Clone)]
@@ -28,7 +29,8 @@ pub struct DirectoryUser {
     pub id: AccountKey,
     /// The primary address, as Google writes it.
     pub primary_email: String,
-    /// All other addresses, those of domain aliases included.
+    /// All addresses but the primary one, those of domain aliases and the user's own contact
+    /// addresses included. May hold the primary one as well, and some twice.
     pub aliases: Vec<String>,
     /// Locked out by an administrator or by Google.
     pub suspended: bool,
@@ -45,9 +47,16 @@ struct Wire {
     primary_email: Option<String>,
     aliases: Option<Vec<String>>,
     non_editable_aliases: Option<Vec<String>>,
+    emails: Option<Vec<EmailWire>>,
     suspended: Option<bool>,
     archived: Option<bool>,
     is_mailbox_setup: Option<bool>,
+}
+
+/// One of `emails`.
+#[derive(Deserialize)]
+struct EmailWire {
+    address: Option<String>,
 }
 
 impl Directory {
@@ -86,6 +95,8 @@ impl Directory {
         };
         let mut aliases = wire.aliases.unwrap_or_default();
         aliases.extend(wire.non_editable_aliases.unwrap_or_default());
+        let emails = wire.emails.unwrap_or_default();
+        aliases.extend(emails.into_iter().filter_map(|email| email.address));
         Ok(DirectoryUser {
             id: AccountKey::new(id),
             primary_email,

@@ -28,6 +28,7 @@ const LIST: &str = "gmail.users.messages.list";
 const MESSAGE: &str = "gmail.users.messages.get";
 const THREAD: &str = "gmail.users.threads.get";
 const HISTORY: &str = "gmail.users.history.list";
+const SEND_AS: &str = "gmail.users.settings.sendAs.list";
 
 /// The client of one mailbox. Clones are cheap.
 #[derive(Clone)]
@@ -166,6 +167,28 @@ impl Gmail {
             messages_total,
             history_id,
         })
+    }
+
+    /// The addresses that the user may write from: the primary one, and those whose owner has
+    /// accepted it.
+    /// <https://developers.google.com/workspace/gmail/api/reference/rest/v1/users.settings.sendAs>
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn send_as(&self) -> Result<Vec<String>, Error> {
+        let fields = "sendAs(sendAsEmail,isPrimary,verificationStatus)";
+        let path = "settings/sendAs";
+        let body = self.get(SEND_AS, path, &[("fields", fields)]).await?;
+        let text = decode::text(&body);
+        let wire: api::ListSendAsResponse = decode::whole(SEND_AS, &text)?;
+        let is_accepted = |one: &api::SendAs| {
+            one.is_primary == Some(true) || one.verification_status.as_deref() == Some("accepted")
+        };
+        let listed = wire.send_as.unwrap_or_default().into_iter();
+        Ok(listed
+            .filter(is_accepted)
+            .filter_map(|one| one.send_as_email)
+            .collect())
     }
 
     /// All labels; one that cannot be read is left out, its id then stands for its name.

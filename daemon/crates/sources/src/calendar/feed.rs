@@ -10,6 +10,7 @@ use super::scribe::{Scribe, Sight};
 use super::times;
 use crate::desk::{Desk, next_try};
 use crate::error::{Error, is_not_found, status};
+use crate::{AccountOptions, Shared};
 use nuncio_google::{BadItem, Calendar, EventPage, ListEvents, RawEvent};
 use nuncio_model::{
     AccountKey, Cursor, DeleteCause, Failure, Feed, IndexRow, ItemId, Next, Op, Origin, Walk,
@@ -70,6 +71,8 @@ pub(super) struct Reading {
     pub listing: Option<Listing>,
     /// The listing that makes up for the walk's length.
     pub catch_up: CatchUp,
+    /// Whose primary calendar it is; none in a feed of the domain.
+    pub owner: Option<(Shared, AccountOptions)>,
     /// Events asked for in a page; 0 is as many as Google gives.
     page_size: u16,
 }
@@ -114,6 +117,7 @@ impl Reading {
             increment: None,
             listing: None,
             catch_up: CatchUp::Under(Listing::default()),
+            owner: None,
             page_size: 0,
         }
     }
@@ -173,54 +177,62 @@ impl Reading {
             .due_failures(self.feed.id, now, N_FAILURES)
             .await?;
         for failed in due {
-            let item = failed.failure.item;
-            let fail = |code: &str, message: String| {
-                Op::Fail(Failure {
-                    item: item.clone(),
-                    code: code.to_owned(),
-                    message,
-                    next_try: next_try(now, failed.n_attempts),
-                })
-            };
-            let ops = match self.calendar.event(&self.id, &item).await {
-                Ok(event) => {
-                    let mut listing = Listing::default();
-                    let page = EventPage {
-                        events: vec![event],
-                        ..no_events()
-                    };
-                    let mut ops = self
-                        .ops_of_page(&mut listing, page, Sight::Present, Origin::Live)
-                        .await?;
-                    for op in &mut ops {
-                        if let Op::Fail(failure) = op {
-                            failure.next_try = next_try(now, failed.n_attempts);
-                        }
-                    }
-                    if ops.is_empty() {
-                        ops.push(Op::Settle { item: item.clone() });
-                    }
-                    ops
+            let mut ops = self.read_again(&failed.failure.item, Origin::Live).await?;
+            for op in &mut ops {
+                if let Op::Fail(failure) = op {
+                    failure.next_try = next_try(now, failed.n_attempts);
                 }
-                Err(error) if is_gone(&error) => {
-                    let items = vec![item.clone()];
-                    let rows = self.desk.store.lookup(self.feed.id, items).await?;
-                    vec![match rows.into_iter().flatten().next() {
-                        Some(row) => {
-                            self.scribe
-                                .delete(&row, None, DeleteCause::Removed, Origin::Live)
-                        }
-                        None => Op::Settle { item: item.clone() },
-                    }]
-                }
-                Err(error) if is_of_one_event(&error) => {
-                    vec![fail(error.code(), error.to_string())]
-                }
-                Err(error) => return Err(error.into()),
-            };
+            }
+            if ops.is_empty() {
+                let item = failed.failure.item;
+                ops.push(Op::Settle { item });
+            }
             self.append(ops, None, None).await?;
         }
         Ok(())
+    }
+
+    /// What brings the index to the present state of one event; nothing if it does not belong.
+    pub(super) async fn read_again(
+        &mut self,
+        item: &ItemId,
+        origin: Origin,
+    ) -> Result<Vec<Op>, Error> {
+        match self.calendar.event(&self.id, item).await {
+            Ok(event) => self.ops_of_one(event, Sight::Present, origin).await,
+            Err(error) if is_gone(&error) => {
+                let items = vec![item.clone()];
+                let rows = self.desk.store.lookup(self.feed.id, items).await?;
+                let row = rows.into_iter().flatten().next();
+                let cause = DeleteCause::Removed;
+                Ok(row
+                    .map(|row| self.scribe.delete(&row, None, cause, origin))
+                    .into_iter()
+                    .collect())
+            }
+            Err(error) if is_of_one_event(&error) => Ok(vec![Op::Fail(Failure {
+                item: item.clone(),
+                code: error.code().to_owned(),
+                message: error.to_string(),
+                next_try: next_try(self.desk.clock.now_ms(), 0),
+            })]),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// What follows from one event that was asked for by itself.
+    pub(super) async fn ops_of_one(
+        &mut self,
+        event: RawEvent,
+        sight: Sight,
+        origin: Origin,
+    ) -> Result<Vec<Op>, Error> {
+        let page = EventPage {
+            events: vec![event],
+            ..no_events()
+        };
+        let mut listing = Listing::default();
+        self.ops_of_page(&mut listing, page, sight, origin).await
     }
 
     /// A page of this calendar, of fewer events where more make too large an answer.

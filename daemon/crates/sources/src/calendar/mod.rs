@@ -11,6 +11,7 @@ mod primary;
 mod scribe;
 mod shared;
 mod times;
+mod verify;
 mod walk;
 
 #[cfg(test)]

@@ -52,11 +52,11 @@ pub async fn run_primary(
         .await
 }
 
-struct PrimaryLog {
+pub(super) struct PrimaryLog {
     options: PrimaryOptions,
-    shared: Shared,
+    pub(super) shared: Shared,
     desk: Desk,
-    reading: Option<Box<Reading>>,
+    pub(super) reading: Option<Box<Reading>>,
     account: Option<StoredAccount>,
     n_polls: u32,
 }
@@ -124,6 +124,20 @@ impl Log for PrimaryLog {
         }
     }
 
+    fn is_outdated(&self) -> bool {
+        let (accounts, address) = (&self.shared.accounts, &self.options.account.address);
+        self.reading
+            .as_ref()
+            .is_some_and(|reading| accounts.is_outdated(address, &reading.reader))
+    }
+
+    fn disconnect(&mut self, is_suspect: bool) {
+        if is_suspect {
+            self.shared.accounts.suspect(&self.options.account.address);
+        }
+        self.reading = None;
+    }
+
     fn forget_position(&mut self) {
         if let Some(reading) = &mut self.reading {
             reading.increment = None;
@@ -153,7 +167,7 @@ impl Confirm for ByPrimary<'_> {
         primary: &Address,
     ) -> Result<String, nuncio_google::Error> {
         let calendar = self.google.calendar(key, primary);
-        let people = &self.shared.people;
+        let people = &self.shared.identity.people();
         match discover::list(&calendar, self.options.wishes, people, &[]).await {
             Ok(seen) => Ok(seen.primary.unwrap_or_default()),
             Err(Error::Google(error)) => Err(error),
@@ -212,7 +226,7 @@ impl PrimaryLog {
             user: options.user.as_str().to_owned(),
             collection: PRIMARY_CALENDAR.to_owned(),
             name: account.address.clone(),
-            people: Arc::clone(&self.shared.people),
+            identity: Arc::clone(&self.shared.identity),
             content: self.options.content,
             floor: feed.floor,
             clock: Arc::clone(&self.desk.clock),
@@ -225,6 +239,7 @@ impl PrimaryLog {
             feed,
             scribe,
         );
+        reading.owner = Some((self.shared.clone(), options.clone()));
         self.look(&account, &reading).await?;
         self.account = Some(account);
         if reading.feed.cursor.is_none() {
@@ -248,7 +263,7 @@ impl PrimaryLog {
     async fn look(&self, account: &StoredAccount, reading: &Reading) -> Result<(), Error> {
         let store = &self.desk.store;
         let before = store.memberships(Source::Calendar, &account.key).await?;
-        let people = &self.shared.people;
+        let people = &self.shared.identity.people();
         let seen = discover::list(&reading.calendar, self.options.wishes, people, &before).await?;
         let mut memberships = seen.memberships;
         memberships.sort_by(|a, b| a.collection.cmp(&b.collection));

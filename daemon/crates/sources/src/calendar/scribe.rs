@@ -1,11 +1,12 @@
 //! Turns what Google says of events into the steps of an append: index rows and records.
 
 use super::normalize;
+use crate::Identity;
 use crate::desk::next_try;
 use nuncio_google::{BadItem, RawEvent};
 use nuncio_model::{
     AccountKey, Change, Clock, Content, DeleteCause, Deleted, Failure, FeedId, IndexRow, ItemId,
-    LabelSet, Op, Origin, Payload, People, Record, RecordKey, Revision, Source, ThreadId,
+    LabelSet, Op, Origin, Payload, Record, RecordKey, Revision, Source, ThreadId,
 };
 use std::sync::Arc;
 
@@ -37,7 +38,7 @@ pub(super) struct Scribe {
     /// The calendar's title.
     pub name: String,
     /// Who is who.
-    pub people: Arc<People>,
+    pub identity: Arc<Identity>,
     /// The most that any sink wants.
     pub content: Content,
     /// Milliseconds since 1970; none: all.
@@ -61,7 +62,7 @@ impl Scribe {
         origin: Origin,
     ) -> Op {
         let context = normalize::Context {
-            people: &self.people,
+            people: &self.identity.people(),
             calendar_name: &self.name,
             content: self.content,
         };

@@ -53,13 +53,13 @@ pub async fn run_shared(
         .await
 }
 
-struct SharedLog {
+pub(super) struct SharedLog {
     options: SharedOptions,
-    shared: Shared,
+    pub(super) shared: Shared,
     desk: Desk,
     /// Changes of who sees what.
     told: watch::Receiver<u64>,
-    reading: Option<Box<Reading>>,
+    pub(super) reading: Option<Box<Reading>>,
     /// Members that could not read it, since it last changed who sees what.
     lost: HashSet<AccountKey>,
 }
@@ -193,7 +193,7 @@ impl SharedLog {
     }
 
     /// The clients of the members that do not read it.
-    fn others(&self) -> Vec<Calendar> {
+    pub(super) fn others(&self) -> Vec<Calendar> {
         let reader = self.reading.as_ref().map(|reading| &reading.reader);
         let members = self.members();
         let others = members.iter().filter(|member| {
@@ -233,7 +233,7 @@ impl SharedLog {
             user: String::new(),
             collection: self.options.calendar.clone(),
             name: member.name.clone(),
-            people: Arc::clone(&self.shared.people),
+            identity: Arc::clone(&self.shared.identity),
             content: self.options.content,
             floor: feed.floor,
             clock: Arc::clone(&self.desk.clock),
@@ -275,7 +275,7 @@ impl SharedLog {
 
     /// What a step gave; `None` if the reader has lost the calendar, so that the next step looks
     /// for another one.
-    fn unless_lost<T>(&mut self, step: Result<T, Error>) -> Result<Option<T>, Error> {
+    pub(super) fn unless_lost<T>(&mut self, step: Result<T, Error>) -> Result<Option<T>, Error> {
         match step {
             Ok(value) => Ok(Some(value)),
             Err(Error::Google(error)) if is_lost(&error) => {

@@ -8,6 +8,7 @@ use super::feed::{
 use super::scribe::Sight;
 use crate::desk::{is_mass_deletion, next_try};
 use crate::error::Error;
+use crate::identity;
 use nuncio_google::{Calendar, ListEvents};
 use nuncio_model::{DeleteCause, Failure, IndexRow, ItemId, Op, Origin, Walk, WalkPhase};
 use std::collections::HashMap;
@@ -36,6 +37,9 @@ impl Reading {
     /// Begins a walk because the position is lost. Nothing newer than what the walk will show can
     /// be known, so orders of before mean nothing: another reader may see other ones.
     pub(super) async fn lose_position(&mut self, reason: &str) -> Result<(), Error> {
+        if let Some((shared, options)) = &self.owner {
+            identity::same(shared, options, &self.reader).await?;
+        }
         let origin = if self.feed.complete {
             Origin::Resync
         } else {
@@ -304,7 +308,11 @@ impl Reading {
     }
 
     /// Whether the first of `others` that can tell sees the event.
-    async fn is_there_for(&self, others: &[Calendar], row: &IndexRow) -> Result<bool, Error> {
+    pub(super) async fn is_there_for(
+        &self,
+        others: &[Calendar],
+        row: &IndexRow,
+    ) -> Result<bool, Error> {
         for other in others {
             match other.event(&self.id, &row.item).await {
                 Ok(event) => return Ok(!event.is_cancelled()),

@@ -168,7 +168,7 @@ impl DriveFeed {
 
     /// Asks for the permissions of files that do not tell them; files whose permissions cannot
     /// be had become failed items.
-    async fn add_permissions(
+    pub(crate) async fn add_permissions(
         &self,
         open: &Open,
         files: &mut Vec<DriveFile>,

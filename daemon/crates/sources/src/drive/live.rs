@@ -8,6 +8,7 @@ use super::view::{Place, Verdict, View};
 use super::walk::Reason;
 use super::{DriveFeed, Open, Whose};
 use crate::error::{Error, is_not_found, status};
+use crate::identity;
 use nuncio_google::{ChangePage, DriveChange, DriveFile, Fault, NextChanges};
 use nuncio_model::{DeleteCause, IndexRow, ItemId, Membership, Op, Origin, Source, WalkPhase};
 use std::collections::BTreeMap;
@@ -41,6 +42,9 @@ impl DriveFeed {
             Ok(page) => page,
             Err(error) if open.is_too_large(&error) => return Ok(true),
             Err(error) if self.is_lost(open, &error).await? => {
+                if let Whose::Account(account) = &self.whose {
+                    identity::same(&self.shared, account, &open.reader.account).await?;
+                }
                 let reason = if open.is_read_by_another() {
                     Reason::OtherMember
                 } else {

@@ -26,6 +26,7 @@ mod owed;
 mod position;
 mod scribe;
 mod sweep;
+mod verify;
 mod view;
 mod walk;
 
@@ -307,6 +308,23 @@ impl Log for DriveLog {
         }
     }
 
+    fn is_outdated(&self) -> bool {
+        let (Whose::Account(account), Some(open)) = (&self.feed.whose, &self.open) else {
+            return false;
+        };
+        let accounts = &self.feed.shared.accounts;
+        accounts.is_outdated(&account.address, &open.reader.account)
+    }
+
+    fn disconnect(&mut self, is_suspect: bool) {
+        if let Whose::Account(account) = &self.feed.whose {
+            if is_suspect {
+                self.feed.shared.accounts.suspect(&account.address);
+            }
+            self.open = None;
+        }
+    }
+
     fn forget_position(&mut self) {
         if let Some(open) = &mut self.open {
             open.forget_pages();
@@ -373,7 +391,7 @@ impl DriveFeed {
             user: options.user.as_str().to_owned(),
             drive_name: None,
             seen: Seen::ByAccount,
-            people: Arc::clone(&self.shared.people),
+            identity: Arc::clone(&self.shared.identity),
             clock: Arc::clone(&self.desk.clock),
         };
         let reader = Reader {
@@ -409,7 +427,7 @@ impl DriveFeed {
             user: String::new(),
             drive_name: name,
             seen: Seen::ByDomain,
-            people: Arc::clone(&self.shared.people),
+            identity: Arc::clone(&self.shared.identity),
             clock: Arc::clone(&self.desk.clock),
         };
         let drive = self.shared.google.drive(&reader.account, &reader.address);

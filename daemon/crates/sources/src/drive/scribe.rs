@@ -1,10 +1,11 @@
 //! Turns what Google says of files into the steps of an append: index rows and records.
 
 use super::normalize::{self, FOLDER, Normalized, Seen};
+use crate::Identity;
 use nuncio_google::DriveFile;
 use nuncio_model::{
     AccountKey, Change, Clock, DeleteCause, Deleted, FeedId, IndexRow, ItemId, LabelSet, Op,
-    Origin, Payload, People, Record, RecordKey, Revision, Source, ThreadId,
+    Origin, Payload, Record, RecordKey, Revision, Source, ThreadId,
 };
 use std::sync::Arc;
 
@@ -32,7 +33,7 @@ pub(crate) struct Scribe {
     /// Whose view it is.
     pub seen: Seen,
     /// Who is who.
-    pub people: Arc<People>,
+    pub identity: Arc<Identity>,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }
@@ -50,7 +51,12 @@ pub(crate) struct State {
 impl State {
     /// Whether the row tells the same: nothing is to be recorded.
     pub(crate) fn is_known_as(&self, row: &IndexRow) -> bool {
-        row.hash == self.row.hash && row.labels == self.row.labels && row.order >= self.row.order
+        self.tells_the_same(row) && row.order >= self.row.order
+    }
+
+    /// Whether the row tells the same, be it of an older version.
+    pub(crate) fn tells_the_same(&self, row: &IndexRow) -> bool {
+        row.hash == self.row.hash && row.labels == self.row.labels
     }
 }
 
@@ -68,7 +74,7 @@ impl Scribe {
     /// A file's state for the index: Drive's `version` as order, the parent as thread, and as
     /// labels what sort of folder it is. The labels are the index's own; no record shows them.
     pub(crate) fn state(&self, raw: DriveFile) -> State {
-        let made = normalize::file(&raw, &self.people, self.seen);
+        let made = normalize::file(&raw, &self.identity.people(), self.seen);
         let folder = raw.mime_type.as_deref() == Some(FOLDER);
         let closed = folder && (raw.limited || raw.can_list_children == Some(false));
         let marks = [(folder, IS_FOLDER), (closed, IS_CLOSED)];

@@ -12,6 +12,7 @@ mod plan;
 mod read;
 mod resync;
 mod scribe;
+mod verify;
 mod walk;
 
 use crate::account::{self, Confirm};
@@ -145,6 +146,22 @@ impl Log for MailLog {
         }
     }
 
+    fn is_outdated(&self) -> bool {
+        let address = &self.feed.options.account.address;
+        let accounts = &self.feed.shared.accounts;
+        self.mailbox
+            .as_ref()
+            .is_some_and(|mailbox| accounts.is_outdated(address, &mailbox.scribe.account))
+    }
+
+    fn disconnect(&mut self, is_suspect: bool) {
+        if is_suspect {
+            let options = &self.feed.options.account;
+            self.feed.shared.accounts.suspect(&options.address);
+        }
+        self.mailbox = None;
+    }
+
     fn forget_position(&mut self) {
         if let Some(mailbox) = &mut self.mailbox {
             mailbox.history = None;
@@ -208,6 +225,9 @@ impl MailFeed {
             health.account_key = Some(account.key.as_str().to_owned());
             health.feed = Some(feed.id.0);
         });
+        // Before the first record, so that it knows the user's own addresses.
+        let identity = &self.shared.identity;
+        identity.look(&self.shared, options, &account, true).await;
         let label_names = label_names(&gmail).await?;
         let mut mailbox = Mailbox {
             scribe: Scribe {
@@ -215,7 +235,7 @@ impl MailFeed {
                 account: account.key,
                 address: account.address,
                 user: options.user.clone(),
-                people: Arc::clone(&self.shared.people),
+                identity: Arc::clone(&self.shared.identity),
                 label_names,
                 content: self.options.content,
                 scope: Scope::new(self.options.include_spam_trash),

@@ -137,7 +137,9 @@ impl MailFeed {
         seen.compared = Some(last.item.clone());
         let mut ops = Vec::new();
         for row in rows.iter().filter(|row| row.generation >= walk.generation) {
-            let labels = listed_labels(row, seen);
+            let nothing = LabelSet::default();
+            let listed = seen.by_item.get(&row.item).unwrap_or(&nothing);
+            let labels = listed_labels(row, listed, &seen.labels);
             if labels == row.labels {
                 continue;
             }
@@ -159,7 +161,11 @@ impl MailFeed {
     }
 
     /// The labels of one message as Google has them now.
-    async fn read_labels(&self, mailbox: &Mailbox, row: &IndexRow) -> Result<Option<Op>, Error> {
+    pub(super) async fn read_labels(
+        &self,
+        mailbox: &Mailbox,
+        row: &IndexRow,
+    ) -> Result<Option<Op>, Error> {
         match mailbox.gmail.walking().message_minimal(&row.item).await {
             Ok(message) => {
                 let labels: LabelSet = message.label_ids.into_iter().collect();
@@ -307,15 +313,14 @@ impl MailFeed {
 
 /// The row's labels by the listings. Labels that labels.list does not know (such as coloured
 /// stars) cannot be listed and stay as they were.
-fn listed_labels(row: &IndexRow, seen: &SeenLabels) -> LabelSet {
-    let listed = seen
-        .by_item
-        .get(&row.item)
-        .into_iter()
-        .flat_map(LabelSet::iter);
+pub(super) fn listed_labels(
+    row: &IndexRow,
+    listed: &LabelSet,
+    known: &BTreeSet<String>,
+) -> LabelSet {
     let unlisted = row
         .labels
         .iter()
-        .filter(|id| !seen.labels.contains(*id) && !id.starts_with("Label_"));
-    listed.chain(unlisted).collect()
+        .filter(|id| !known.contains(*id) && !id.starts_with("Label_"));
+    listed.iter().chain(unlisted).collect()
 }

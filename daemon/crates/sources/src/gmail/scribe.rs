@@ -2,6 +2,7 @@
 
 use super::fold::Scope;
 use super::normalize;
+use crate::Identity;
 use nuncio_google::{FullMessage, RawMessage};
 use nuncio_model::{
     AccountKey, Address, Change, Clock, Content, DeleteCause, Deleted, FeedId, IndexRow, ItemId,
@@ -22,7 +23,7 @@ pub(crate) struct Scribe {
     /// The user in the config.
     pub user: Address,
     /// Who is who.
-    pub people: Arc<People>,
+    pub identity: Arc<Identity>,
     /// Names of the mailbox's own labels.
     pub label_names: Arc<LabelNames>,
     /// The most that any sink wants.
@@ -71,7 +72,7 @@ impl Scribe {
             labels: &labels,
             bytes: &message.raw,
         };
-        let normalized = normalize::email(&raw, &self.context());
+        let normalized = normalize::email(&raw, &self.context(&self.identity.people()));
         let order = message.history_id;
         Some(self.state(
             &message.id,
@@ -98,7 +99,9 @@ impl Scribe {
             size: message.size_estimate,
             payload: &message.payload,
         };
-        let Some(normalized) = normalize::email_of_parts(&parts, &self.context()) else {
+        let Some(normalized) =
+            normalize::email_of_parts(&parts, &self.context(&self.identity.people()))
+        else {
             return OfParts::Doubtful;
         };
         let order = message.history_id;
@@ -112,9 +115,9 @@ impl Scribe {
         ))
     }
 
-    fn context(&self) -> normalize::Context<'_> {
+    fn context<'a>(&'a self, people: &'a People) -> normalize::Context<'a> {
         normalize::Context {
-            people: &self.people,
+            people,
             user: &self.user,
             account: &self.account,
             label_names: &self.label_names,

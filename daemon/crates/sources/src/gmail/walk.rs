@@ -6,6 +6,7 @@ use super::fetch::Judged;
 use super::plan::{Wanted, chunk_len, grouped};
 use super::{MailFeed, Mailbox};
 use crate::error::{Error, status};
+use crate::identity;
 use nuncio_google::ListMessages;
 use nuncio_model::{Cursor, ItemId, Op, Origin, Walk, WalkPhase};
 use std::collections::VecDeque;
@@ -48,6 +49,10 @@ impl MailFeed {
         origin: Origin,
         reason: Option<&str>,
     ) -> Result<(), Error> {
+        if mailbox.feed.cursor.is_some() {
+            let options = &self.options.account;
+            identity::same(&self.shared, options, &mailbox.scribe.account).await?;
+        }
         let profile = mailbox.gmail.profile().await?;
         let stored = mailbox.feed.cursor.as_ref();
         let went_back = stored

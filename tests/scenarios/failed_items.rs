@@ -150,7 +150,11 @@ async fn bad_items_of_each_source_are_listed_and_repaired() {
         );
     }
     assert_eq!(failed(&shown(&world, ana)).len(), 0);
-    assert!(world.archive_differences().is_empty());
+    world
+        .wait("the sink holds all mail", |_| {
+            world.archive_differences().is_empty()
+        })
+        .await;
     let (code, answer) = verify(&world, ana, &[]);
     assert_eq!(code, 0, "{answer:#}");
 }

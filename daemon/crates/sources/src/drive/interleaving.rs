@@ -6,9 +6,7 @@ use super::normalize::Seen;
 use super::scribe::Scribe;
 use super::view::{Place, Verdict, View};
 use nuncio_google::{DriveChange, DriveFile};
-use nuncio_model::{
-    AccountKey, DeleteCause, FeedId, IndexRow, ItemId, Op, Origin, People, SystemClock,
-};
+use nuncio_model::{AccountKey, DeleteCause, FeedId, IndexRow, ItemId, Op, Origin, SystemClock};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::Arc;

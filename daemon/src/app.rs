@@ -212,6 +212,7 @@ fn accounts(config: &Config) -> Vec<(AccountOptions, Vec<Source>)> {
                 user: user.email.clone(),
                 address: account.address.clone(),
                 key: account.key.clone(),
+                former: feeds::former(user),
             };
             accounts.push((options, user.sources.clone()));
         }

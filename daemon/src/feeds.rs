@@ -149,6 +149,7 @@ pub(crate) fn start(
                 user: user.email.clone(),
                 address: account.address.clone(),
                 key: account.key.clone(),
+                former: former(user),
             };
             for source in &user.sources {
                 let wishes = wishes(user.since);
@@ -170,6 +171,20 @@ pub(crate) fn start(
         domain.clone().run(stop)
     });
     feeds
+}
+
+/// The addresses of a user that the config does not connect.
+pub(crate) fn former(user: &nuncio_config::User) -> Vec<Address> {
+    let is_connected = |address: &Address| {
+        user.accounts
+            .iter()
+            .any(|account| account.address == *address)
+    };
+    let aliases = user.aliases.iter();
+    aliases
+        .filter(|alias| !is_connected(alias))
+        .cloned()
+        .collect()
 }
 
 /// Starts the feed of one account's own collection of a source.

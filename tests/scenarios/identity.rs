@@ -128,6 +128,45 @@ async fn a_renamed_account_keeps_its_key() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_renamed_account_keeps_its_key_without_the_directory() {
+    let mut world = World::start(2, 60, 94).await;
+    let users = world.users();
+    let (ana, ben) = (users[0].as_str(), users[1].as_str());
+    configure(
+        &world,
+        &(user_lines(ana, &[]) + &user_lines(ben, &[])),
+        false,
+    );
+    world.start_daemon();
+    let mut expected = BTreeMap::from([
+        (ana.to_owned(), ids(&world, ana)),
+        (ben.to_owned(), ids(&world, ben)),
+    ]);
+    wait_keys(&world, "the first sync", &expected).await;
+    world.kill_daemon();
+    let n_records = records(&world).len();
+    let renamed = format!("renamed.{ana}");
+    world.google("user.rename", &json!({ "user": ana, "email": renamed }));
+    configure(
+        &world,
+        &(user_lines(&renamed, &[ana]) + &user_lines(ben, &[])),
+        false,
+    );
+    let new = world.insert(&renamed, "after");
+    expected.get_mut(ana).unwrap().insert(new);
+    world.start_daemon();
+    wait_keys(&world, "the new mail comes under the old key", &expected).await;
+    assert_eq!(
+        records(&world).len(),
+        n_records + 1,
+        "nothing is told again"
+    );
+    let told = shown(&world, &renamed);
+    assert_eq!(told["accounts"][0]["key"], ana);
+    assert_eq!(told["accounts"][0]["address"], renamed.as_str());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_account_that_got_the_address_is_another_one() {
     let mut world = World::start(3, 60, 96).await;
     let users = plain_users(&world);

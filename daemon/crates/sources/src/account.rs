@@ -17,6 +17,9 @@ pub struct AccountOptions {
     pub address: Address,
     /// The account key that the config sets, if it does.
     pub key: Option<AccountKey>,
+    /// Other addresses of the user that the config does not connect: one of them may be what the
+    /// mailbox was called before.
+    pub former: Vec<Address>,
 }
 
 /// The accounts as all feeds see them: connects each once, and lets no two names read one feed.
@@ -141,13 +144,45 @@ pub(crate) async fn account(
         (None, Some(stored)) => stored,
         (None, None) => {
             let address = &options.address;
-            let own_key = || AccountKey::new(address.as_str());
-            let key = options.key.clone().unwrap_or_else(own_key);
+            let key = match &options.key {
+                Some(key) => key.clone(),
+                None => renamed(options, shared, confirm)
+                    .await?
+                    .unwrap_or_else(|| AccountKey::new(address.as_str())),
+            };
             freeze(shared, confirm, key, address).await?
         }
     };
     shared.accounts.note(&options.address, &account);
     Ok(account)
+}
+
+/// The key of the account that was known under another address of the user, if that is no mailbox
+/// of its own any more: then this is its new name. For where the Directory cannot be asked; it is
+/// an alias by the config's word, and Google gives no token for an alias.
+async fn renamed(
+    options: &AccountOptions,
+    shared: &Shared,
+    confirm: &impl Confirm,
+) -> Result<Option<AccountKey>, Error> {
+    for former in &options.former {
+        let stored = shared.store.account_by_address(former.as_str()).await?;
+        let Some(stored) = stored else { continue };
+        let is_same = match confirm.confirm(&stored.key, former).await {
+            Ok(mailbox) => mailbox.eq_ignore_ascii_case(options.address.as_str()),
+            Err(error) if error.next() == Next::Reauthorize => true,
+            Err(error) => return Err(error.into()),
+        };
+        if is_same {
+            tracing::info!(
+                account = %options.address,
+                from = %former,
+                "the account was renamed"
+            );
+            return Ok(Some(stored.key));
+        }
+    }
+    Ok(None)
 }
 
 /// What the Directory says of the address; none where it may not be read, or where it cannot be

@@ -679,22 +679,12 @@ fn is_unmoved(before: Option<&IndexRow>, now: Option<&IndexRow>) -> bool {
     }
 }
 
-/// Why a feed in this state cannot be verified now; none if it can.
+/// Why a feed in this state cannot be verified now; none if it can. `now` in milliseconds since
+/// 1970.
 pub(crate) fn obstacle(health: &FeedHealth, is_connected: bool, now: i64) -> Option<FeedError> {
-    let is_far = health
-        .next_try
-        .is_some_and(|at| at - now > i64::try_from(MAX_WAIT.as_millis()).unwrap_or(i64::MAX));
+    let longest = i64::try_from(MAX_WAIT.as_millis()).unwrap_or(i64::MAX);
+    let is_far = health.next_try.is_some_and(|at| at - now > longest);
     let is_refused = matches!(health.state, FeedState::Disabled | FeedState::Orphaned);
-    if (is_connected || health.state == FeedState::New) && !is_refused && !is_far {
-        if is_connected {
-            return None;
-        }
-        return Some(trouble(
-            "SRC013",
-            "the feed is not connected yet",
-            "try again in a moment",
-        ));
-    }
     match &health.error {
         Some(error) if is_refused || is_far || !is_connected => Some(error.clone()),
         _ if is_connected => None,
@@ -722,3 +712,6 @@ fn trouble(code: &str, message: &str, hint: &str) -> FeedError {
         hint: hint.to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -230,6 +230,7 @@ async fn feed(
             user: address.clone(),
             address,
             key: Some(AccountKey::new("key")),
+            former: Vec::new(),
         },
         poll_interval: Duration::from_secs(3_600),
         since: None,

@@ -180,7 +180,7 @@ impl Trouble {
             .partition(|(at, ..)| *at <= round);
         self.due = waiting;
         put_right(world, due);
-        if round % Moment::ALL.len() == 0 {
+        if round.is_multiple_of(Moment::ALL.len()) {
             // The aim of this round is a page of a walk.
             for user in &self.users {
                 world.google("history.expire", &json!({ "user": user }));

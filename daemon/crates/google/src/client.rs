@@ -151,7 +151,7 @@ async fn read_body(
     }
     let room = usize::try_from(promised.min(FIRST_BUFFER_BYTES)).unwrap_or(0);
     let mut body = match is_gzip {
-        true => Inflow::Gzip(GzDecoder::new(Capped::new(room, max_bytes))),
+        true => Inflow::Gzip(Box::new(GzDecoder::new(Capped::new(room, max_bytes)))),
         false => Inflow::Plain(Capped::new(room, max_bytes)),
     };
     loop {
@@ -172,7 +172,7 @@ async fn read_body(
 enum Inflow {
     Plain(Capped),
     /// Inflated piece by piece, so that a small body that becomes a huge one is stopped early.
-    Gzip(GzDecoder<Capped>),
+    Gzip(Box<GzDecoder<Capped>>),
 }
 
 impl Inflow {

@@ -280,7 +280,8 @@ fn is_plain_text(leaf: &Leaf<'_>, is_read: bool) -> bool {
         return matches!(label.as_str(), "utf-8" | "utf8") && !text.contains('\u{fffd}');
     }
     let is_lost = |c: char| c == '\u{fffd}' || ('\u{80}'..='\u{9f}').contains(&c);
-    !text.contains(is_lost) && !(WESTERN.contains(&label.as_str()) && is_mislabelled(text))
+    let is_doubtful = WESTERN.contains(&label.as_str()) && is_mislabelled(text);
+    !(is_doubtful || text.contains(is_lost))
 }
 
 /// Whether text of Western Europe is really UTF-8 that was decoded wrongly.

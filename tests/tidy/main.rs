@@ -224,3 +224,33 @@ fn the_toolchain_is_pinned_exactly() {
     let toolchain = std::fs::read_to_string(root().join("rust-toolchain.toml")).unwrap();
     assert!(toolchain.contains("channel = \"1.95.0\""), "{toolchain}");
 }
+
+/// `docs/traps.md` names the tests that guard each trap; a renamed test must not leave it empty.
+#[test]
+fn every_trap_has_tests_that_are_there() {
+    let text = std::fs::read_to_string(root().join("docs/traps.md")).unwrap();
+    let code: String = rust_files()
+        .iter()
+        .map(|file| std::fs::read_to_string(file).unwrap())
+        .collect();
+    let mut numbers = Vec::new();
+    for row in text.lines().filter_map(|line| line.strip_prefix("| ")) {
+        let cells: Vec<&str> = row.trim_end_matches(" |").split(" | ").collect();
+        let Ok(number) = cells[0].parse::<u32>() else {
+            continue;
+        };
+        numbers.push(number);
+        let tests: Vec<&str> = cells[3]
+            .split(", ")
+            .map(|test| test.trim_matches('`'))
+            .collect();
+        assert!(!tests.is_empty());
+        for test in tests {
+            assert!(
+                code.contains(&format!("fn {test}(")),
+                "trap {number}: there is no test {test}"
+            );
+        }
+    }
+    assert_eq!(numbers, (1..=26).collect::<Vec<_>>());
+}

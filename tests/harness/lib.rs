@@ -13,7 +13,7 @@ mod soak;
 pub use events::Events;
 pub use files::{Held, domain_is_live};
 pub use kill::{Aim, Hit, Moment};
-pub use process::{foreign_key, hostile_guest, plugin};
+pub use process::{Usage, foreign_key, hostile_guest, plugin};
 pub use sinks::{Differences, is_idle};
 pub use soak::soak;
 
@@ -24,6 +24,9 @@ use std::time::{Duration, Instant};
 
 /// Lines of the log that a failing test prints.
 const LOG_LINES: usize = 200;
+
+/// Long enough for all patience with Google together; only a broken daemon takes it.
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// A folder with a fake Workspace and, once started, a daemon.
 pub struct World {
@@ -199,8 +202,21 @@ impl World {
 
     /// Waits until `is_there` holds of the status; panics with what it saw last.
     pub async fn wait(&self, what: &str, is_there: impl Fn(&Value) -> bool) -> Value {
-        // Long enough for all patience with Google together; only a broken daemon takes it.
-        let deadline = Instant::now() + Duration::from_secs(300);
+        self.wait_within(what, PATIENCE, is_there).await
+    }
+
+    /// As [`World::wait`], for what is a lot of work.
+    pub async fn wait_long(&self, what: &str, is_there: impl Fn(&Value) -> bool) -> Value {
+        self.wait_within(what, PATIENCE * 6, is_there).await
+    }
+
+    async fn wait_within(
+        &self,
+        what: &str,
+        patience: Duration,
+        is_there: impl Fn(&Value) -> bool,
+    ) -> Value {
+        let deadline = Instant::now() + patience;
         let mut last = json!(null);
         while Instant::now() < deadline {
             if let Some(status) = self.status() {

@@ -48,7 +48,41 @@ pub fn foreign_key(folder: &Path) -> String {
     std::fs::read_to_string(folder.join("service-account.json")).expect("it writes its key")
 }
 
+/// What a process has used.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Usage {
+    /// Resident memory now, in bytes.
+    pub resident: u64,
+    /// Processor time since its start.
+    pub cpu: Duration,
+}
+
 impl World {
+    /// What the daemon has used, by Linux's `/proc`.
+    pub fn daemon_usage(&self) -> Usage {
+        let daemon = self.daemon.as_ref().expect("a daemon was started");
+        let read = |file: &str| {
+            std::fs::read_to_string(format!("/proc/{}/{file}", daemon.id()))
+                .expect("Linux tells of processes")
+        };
+        let status = read("status");
+        let resident = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .and_then(|rest| rest.trim().strip_suffix(" kB")?.parse::<u64>().ok())
+            .expect("it tells the resident memory");
+        // Behind the name in brackets, user and system time are the 12th and 13th, in ticks of
+        // 10 ms.
+        let stat = read("stat");
+        let (_, rest) = stat.rsplit_once(')').expect("it tells the name");
+        let ticks = rest.split_whitespace().skip(11).take(2);
+        let ticks: u64 = ticks.filter_map(|ticks| ticks.parse::<u64>().ok()).sum();
+        Usage {
+            resident: resident * 1_024,
+            cpu: Duration::from_millis(ticks * 10),
+        }
+    }
+
     /// Writes the config.
     pub fn write_config(&self, text: &str) {
         std::fs::write(self.path("nuncio.toml"), text).expect("the config can be written");

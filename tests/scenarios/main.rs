@@ -8,6 +8,7 @@ mod crash;
 mod domain;
 mod drive;
 mod failed_items;
+mod fair;
 mod feed;
 mod hidden_mail;
 mod identity;

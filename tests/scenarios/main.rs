@@ -7,6 +7,7 @@ mod calendar;
 mod crash;
 mod drive;
 mod feed;
+mod hidden_mail;
 mod operating;
 mod resync;
 mod secrecy;

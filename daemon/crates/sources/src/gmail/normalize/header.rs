@@ -223,12 +223,10 @@ fn message_ids(value: &str) -> Vec<String> {
     ids
 }
 
-/// Takes out what RFC 5322 lets a date hold (comments, spaces at colons) and writes out what it
-/// lets it leave out (seconds, zone, the fourth digit of a zone), since the parser refuses such
-/// dates or reads them wrongly.
-fn completed_date(value: &str) -> String {
-    let mut plain = String::with_capacity(value.len());
+/// Takes out what stands in parentheses: comments (RFC 5322 section 3.2.2).
+pub(super) fn without_comments(value: &str) -> String {
     let mut n_open = 0_usize;
+    let mut plain = String::with_capacity(value.len());
     for character in value.chars() {
         match character {
             '(' => n_open += 1,
@@ -237,6 +235,14 @@ fn completed_date(value: &str) -> String {
             _ => {}
         }
     }
+    plain
+}
+
+/// Takes out what RFC 5322 lets a date hold (comments, spaces at colons) and writes out what it
+/// lets it leave out (seconds, zone, the fourth digit of a zone), since the parser refuses such
+/// dates or reads them wrongly.
+fn completed_date(value: &str) -> String {
+    let plain = without_comments(value);
     let plain = plain
         .split(':')
         .map(str::trim)

@@ -1,7 +1,7 @@
 //! What identifies a mail and ties it to others: ids, references, list, and the key by which a
 //! sink merges the copies of one mail in several mailboxes.
 
-use super::header::Headers;
+use super::header::{Headers, without_comments};
 use super::limits::MAX_REFERENCES;
 use super::{Context, Envelope};
 use sha2::{Digest, Sha256};
@@ -60,12 +60,8 @@ pub(super) fn auto_submitted(headers: &Headers<'_>) -> Option<String> {
     ["auto-submitted", "precedence"]
         .into_iter()
         .find_map(|name| {
-            let value = headers.raw(name)?.to_lowercase();
-            let word = value
-                .split([';', '(', ' '])
-                .next()
-                .unwrap_or_default()
-                .to_owned();
+            let value = without_comments(&headers.raw(name)?).to_lowercase();
+            let word = value.trim_start().split([';', ' ']).next()?.to_owned();
             (!word.is_empty() && word != "no").then_some(word)
         })
 }

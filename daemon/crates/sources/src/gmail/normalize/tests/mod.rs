@@ -6,6 +6,7 @@ mod hostile;
 mod html;
 mod properties;
 mod records;
+mod special;
 
 use super::{Context, Normalized, Raw, parsed};
 use nuncio_model::{AccountKey, Address, Content, LabelNames, LabelSet, People, Person};

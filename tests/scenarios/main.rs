@@ -8,6 +8,7 @@ mod crash;
 mod drive;
 mod feed;
 mod hidden_mail;
+mod memory;
 mod operating;
 mod resync;
 mod secrecy;

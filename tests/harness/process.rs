@@ -244,6 +244,20 @@ impl World {
             .unwrap_or_else(|| panic!("{name} is not in {status:#}"))
     }
 
+    /// The most memory that the daemon ever had, in bytes (`proc_pid_status(5)`, `VmHWM`).
+    ///
+    /// # Panics
+    /// If no daemon runs, or this system tells nothing.
+    pub fn daemon_peak_bytes(&self) -> u64 {
+        let daemon = self.daemon.as_ref().expect("a daemon runs");
+        let status = std::fs::read_to_string(format!("/proc/{}/status", daemon.id()));
+        let status = status.expect("the system tells of its processes");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kilobytes = line.and_then(|line| line.trim().strip_suffix("kB"));
+        let kilobytes: Option<u64> = kilobytes.and_then(|number| number.trim().parse().ok());
+        kilobytes.expect("a peak is a number") * 1_024
+    }
+
     /// Whether the Maildir of an account holds exactly the messages that the user has at Google.
     pub fn holds_all_mail(&self, key: &str, user: &str) -> bool {
         let truth = self.google("truth", &serde_json::json!({ "user": user }));

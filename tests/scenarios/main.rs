@@ -12,6 +12,7 @@ mod fair;
 mod feed;
 mod hidden_mail;
 mod identity;
+mod memory;
 mod operating;
 mod resync;
 mod secrecy;

@@ -20,6 +20,7 @@ use sha2::{Digest, Sha256};
 use std::fmt::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep, timeout_at};
 
 /// Sent with everything. Google answers in gzip only if this says so too.
@@ -83,6 +84,8 @@ pub(crate) struct Transport {
     governor: Arc<Governor>,
     clock: Arc<dyn Clock>,
     limits: Limits,
+    /// Holders of large messages.
+    large: Arc<Semaphore>,
     random: Mutex<fastrand::Rng>,
 }
 
@@ -96,6 +99,7 @@ impl Transport {
         limits: Limits,
     ) -> Self {
         let random = Mutex::new(fastrand::Rng::with_seed(limits.seed));
+        let large = Arc::new(Semaphore::new(limits.large_slots.max(1)));
         Self {
             client,
             endpoint,
@@ -103,12 +107,19 @@ impl Transport {
             governor,
             clock,
             limits,
+            large,
             random,
         }
     }
 
     pub(crate) fn governor(&self) -> &Governor {
         &self.governor
+    }
+
+    /// Waits for the right to hold a large message.
+    pub(crate) async fn large_slot(&self) -> OwnedSemaphorePermit {
+        let slot = Arc::clone(&self.large).acquire_owned().await;
+        slot.expect("the semaphore is never closed")
     }
 
     /// Carries out a read and gives the body of its success.

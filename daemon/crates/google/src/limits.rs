@@ -30,6 +30,9 @@ pub struct Limits {
     /// Calls in flight per mailbox. The ceiling is not documented; trouble is reported from
     /// about ten. <https://developers.google.com/workspace/gmail/api/guides/handle-errors>
     pub in_flight_per_mailbox: usize,
+    /// Large messages that may be in memory at once, over all mailboxes. One takes up to three
+    /// times its size: in base64, as bytes, and with its attachments taken out.
+    pub large_slots: usize,
     /// How long a failed token request answers the callers that come after it, so that twenty
     /// waiting calls do not send twenty requests.
     pub refusal_memory: Duration,
@@ -48,6 +51,7 @@ impl Default for Limits {
             max_body_bytes: 80 << 20,
             gzip: true,
             in_flight_per_mailbox: 4,
+            large_slots: 2,
             refusal_memory: Duration::from_secs(1),
             seed: fastrand::u64(..),
         }

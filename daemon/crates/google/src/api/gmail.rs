@@ -17,6 +17,7 @@ use nuncio_model::{AccountKey, Address, ItemId, ThreadId};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::sync::Arc;
+use tokio::sync::OwnedSemaphorePermit;
 
 /// Gmail takes no more for messages and history.
 /// <https://developers.google.com/workspace/gmail/api/reference/rest/v1/users.messages/list>
@@ -37,6 +38,12 @@ pub struct Gmail {
     account: AccountKey,
     address: Address,
     purpose: Purpose,
+}
+
+/// The right to hold a large message in memory, given back when dropped.
+#[derive(Debug)]
+pub struct LargeSlot {
+    _permit: OwnedSemaphorePermit,
 }
 
 /// What a mailbox says of itself.
@@ -292,6 +299,17 @@ impl Gmail {
         ReadPrices {
             message: governor.price(MESSAGE),
             thread: governor.price(THREAD),
+        }
+    }
+
+    /// Waits for one of the few slots for large messages, which all mailboxes share. Whoever reads
+    /// a message that is known to be large holds a slot until it is out of memory again.
+    ///
+    /// # Cancel safety
+    /// Dropped early, the place in the queue is lost and nothing else.
+    pub async fn large_slot(&self) -> LargeSlot {
+        LargeSlot {
+            _permit: self.transport.large_slot().await,
         }
     }
 

@@ -27,7 +27,9 @@ pub use drive::{
 };
 pub use drive_file::{DriveFile, DrivePermission, DriveUser};
 pub use full::{FullMessage, MessagePart, Thread};
-pub use gmail::{Gmail, Label, ListMessages, ListedMessage, MessagePage, Profile, ReadPrices};
+pub use gmail::{
+    Gmail, Label, LargeSlot, ListMessages, ListedMessage, MessagePage, Profile, ReadPrices,
+};
 pub use history::{HistoryPage, HistoryRecord, MessageRef};
 pub use message::{Message, RawMessage};
 

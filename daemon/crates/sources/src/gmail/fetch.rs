@@ -142,6 +142,18 @@ async fn read(gmail: &Gmail, job: Job) -> Done {
     };
     let (mut parts, items) = match job {
         Job::Message(item) => (HashMap::new(), vec![item]),
+        // Where this way leads nowhere, the bytes tell why.
+        Job::Parts(item) => match gmail.message_full(&item).await {
+            Ok(message) => ([(item.clone(), message)].into(), vec![item]),
+            Err(error) if is_of_one_message(&error) => (HashMap::new(), vec![item]),
+            Err(error) => {
+                let gone = is_not_found(&error);
+                let answer = if gone { Ok(Fetched::Gone) } else { Err(error) };
+                done.answers = vec![(item, answer)];
+                done.is_whole = gone;
+                return done;
+            }
+        },
         Job::Thread(thread, items) => match gmail.thread(&thread).await {
             Ok(thread) => {
                 let messages = thread.messages.into_iter();

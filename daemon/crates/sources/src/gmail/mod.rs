@@ -6,6 +6,7 @@
 
 mod fetch;
 mod fold;
+mod large;
 mod live;
 pub mod normalize;
 mod plan;
@@ -197,6 +198,8 @@ struct Mailbox {
     history: Option<live::HistoryPosition>,
     /// Listed messages that the walk has still to read.
     listed: walk::Listed,
+    /// Which messages of the walk are large.
+    large: large::LargeIds,
     /// Labels that a resync has seen.
     seen_labels: Option<resync::SeenLabels>,
     /// Which calls are cheapest.
@@ -247,6 +250,7 @@ impl MailFeed {
             feed,
             history: None,
             listed: walk::Listed::default(),
+            large: large::LargeIds::default(),
             seen_labels: None,
             n_halts: 0,
         };

@@ -34,6 +34,8 @@ impl Wanted {
 pub(crate) enum Job {
     /// A message alone.
     Message(ItemId),
+    /// A message alone, without the content of its attachments.
+    Parts(ItemId),
     /// A thread, for the sake of these of its messages.
     Thread(ThreadId, Vec<ItemId>),
 }
@@ -163,7 +165,7 @@ mod tests {
     fn calls(jobs: &[Job]) -> Vec<String> {
         jobs.iter()
             .map(|job| match job {
-                Job::Message(item) => item.to_string(),
+                Job::Message(item) | Job::Parts(item) => item.to_string(),
                 Job::Thread(thread, items) => format!("{thread}*{}", items.len()),
             })
             .collect()
@@ -237,7 +239,7 @@ mod tests {
                 let mut items = Vec::new();
                 for job in jobs {
                     match job {
-                        Job::Message(item) => {
+                        Job::Message(item) | Job::Parts(item) => {
                             price += prices.message;
                             items.push(item);
                         }

@@ -31,15 +31,26 @@ impl MailFeed {
         origin: Origin,
         judged: Judged,
     ) -> Result<(Vec<Op>, usize), Error> {
-        let gmail = match origin {
-            Origin::Live => mailbox.gmail.clone(),
-            Origin::Backfill | Origin::Resync | Origin::Replay => mailbox.gmail.walking(),
-        };
         let jobs = if judged == Judged::Together && mailbox.scribe.takes_parts() {
             mailbox.planner.jobs(wanted)
         } else {
             let alone = wanted.iter().map(|wanted| wanted.item.clone());
             alone.map(Job::Message).collect()
+        };
+        self.carry_out(mailbox, jobs, origin, judged).await
+    }
+
+    /// As [`MailFeed::fetched`], with the calls that are to be made.
+    pub(super) async fn carry_out(
+        &self,
+        mailbox: &mut Mailbox,
+        jobs: Vec<Job>,
+        origin: Origin,
+        judged: Judged,
+    ) -> Result<(Vec<Op>, usize), Error> {
+        let gmail = match origin {
+            Origin::Live => mailbox.gmail.clone(),
+            Origin::Backfill | Origin::Resync | Origin::Replay => mailbox.gmail.walking(),
         };
         let mut batch = self.batch(mailbox, &gmail, jobs, judged).await;
         let others = std::mem::take(&mut batch.others);

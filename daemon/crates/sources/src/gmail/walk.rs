@@ -3,6 +3,7 @@
 //! already read is known and not read again.
 
 use super::fetch::Judged;
+use super::large::LargeIds;
 use super::plan::{Wanted, chunk_len, grouped};
 use super::{MailFeed, Mailbox};
 use crate::error::{Error, status};
@@ -21,6 +22,8 @@ pub(crate) struct Listed {
     loaded: bool,
     /// Still to be read; messages of one thread stand together.
     unread: VecDeque<Wanted>,
+    /// Large messages, which are read one by one after the others.
+    large: VecDeque<ItemId>,
     /// All items of the page.
     n_page: u64,
     /// The next page.
@@ -30,7 +33,7 @@ pub(crate) struct Listed {
 impl Listed {
     /// How many items of the page are done; not yet counted in the stored walk.
     pub(crate) fn n_done(&self) -> u64 {
-        self.n_page - self.unread.len() as u64
+        self.n_page - (self.unread.len() + self.large.len()) as u64
     }
 }
 
@@ -88,22 +91,26 @@ impl MailFeed {
             .await?;
         mailbox.history = None;
         mailbox.listed = Listed::default();
+        mailbox.large = LargeIds::default();
         mailbox.seen_labels = None;
         Ok(())
     }
 
     /// Reads the next few messages of the walk, or its next page.
     pub(super) async fn walk_on(&mut self, mailbox: &mut Mailbox) -> Result<(), Error> {
+        if !mailbox.large.is_complete() {
+            return self.list_large(mailbox).await;
+        }
         if !mailbox.listed.loaded {
             self.list_page(mailbox).await?;
         }
+        let origin = mailbox
+            .feed
+            .walk
+            .as_ref()
+            .map_or(Origin::Backfill, |walk| walk.origin);
         let n_chunk = chunk_len(&mailbox.listed.unread, N_CHUNK);
         if n_chunk > 0 {
-            let origin = mailbox
-                .feed
-                .walk
-                .as_ref()
-                .map_or(Origin::Backfill, |walk| walk.origin);
             let wanted: Vec<Wanted> = mailbox
                 .listed
                 .unread
@@ -116,8 +123,12 @@ impl MailFeed {
                 .await?;
             self.append(mailbox, ops, None).await?;
             mailbox.listed.unread.drain(..n_done);
+        } else if let Some(item) = mailbox.listed.large.front().cloned()
+            && self.read_large(mailbox, item, origin).await?
+        {
+            mailbox.listed.large.pop_front();
         }
-        if mailbox.listed.unread.is_empty() {
+        if mailbox.listed.unread.is_empty() && mailbox.listed.large.is_empty() {
             self.turn_page(mailbox).await?;
         }
         Ok(())
@@ -173,9 +184,11 @@ impl MailFeed {
         let rows = self.desk.store.lookup(mailbox.feed.id, items).await?;
         let mut marks = Vec::new();
         let mut unread = Vec::new();
+        let mut large = VecDeque::new();
         for (message, row) in page.messages.iter().zip(rows) {
             let item = message.id.clone();
             match row {
+                None if mailbox.large.contains(&item) => large.push_back(item),
                 None => unread.push(Wanted {
                     item,
                     thread: Some(message.thread_id.clone()),
@@ -190,6 +203,7 @@ impl MailFeed {
         mailbox.listed = Listed {
             loaded: true,
             unread: grouped(unread).into(),
+            large,
             n_page: page.messages.len() as u64,
             next_page: page.next_page,
         };

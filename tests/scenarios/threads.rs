@@ -2,7 +2,7 @@
 //! that cannot be had, or has a message that leaves a doubt, loses nothing. The records
 //! themselves are compared in the package `benches`.
 
-use nuncio_tests::World;
+use nuncio_tests::{World, is_idle};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -34,6 +34,13 @@ fn insert_thread(world: &World, user: &str, n_mails: usize) -> String {
     thread.unwrap_or_default()
 }
 
+/// Waits until the sink has as many mails as Google, and nothing is under way.
+async fn wait_delivered(world: &World, user: &str) {
+    let is_there =
+        |status: &Value| is_idle(status) && world.lines(user).len() >= world.ids(user).len();
+    world.wait("all mail is delivered", is_there).await;
+}
+
 /// Each mail came once, and no other.
 fn assert_all_once(world: &World, user: &str) {
     let lines = world.lines(user);
@@ -56,7 +63,7 @@ async fn a_walk_reads_threads_and_loses_nothing() {
         insert_thread(&world, &user, n_mails);
     }
     world.start_daemon();
-    world.wait_settled().await;
+    wait_delivered(&world, &user).await;
     assert_all_once(&world, &user);
     let (n_threads, n_messages) = (world.calls(&user, THREAD), world.calls(&user, MESSAGE));
     let n_mails = world.ids(&user).len() as u64;
@@ -76,7 +83,7 @@ async fn a_thread_brings_only_what_belongs() {
     let question = json!({ "user": user, "id": trashed });
     world.google("gmail.trash", &question);
     world.start_daemon();
-    world.wait_settled().await;
+    wait_delivered(&world, &user).await;
     assert_eq!(world.calls(&user, THREAD), 1);
     assert_eq!(world.ids(&user).len(), 5, "one is in the trash");
     assert_all_once(&world, &user);
@@ -96,7 +103,7 @@ async fn threads_that_cannot_be_had_are_read_message_by_message() {
         fault["id"] = json!(thread);
         world.google("fault.on", &fault);
         world.start_daemon();
-        world.wait_settled().await;
+        wait_delivered(&world, &user).await;
         assert_all_once(&world, &user);
         assert_eq!(world.calls(&user, MESSAGE), 5, "the bad thread's mails");
     }
@@ -107,12 +114,12 @@ async fn threads_that_cannot_be_had_are_read_message_by_message() {
 async fn live_mail_of_one_thread_is_read_at_once() {
     let (mut world, user) = world(10, 65).await;
     world.start_daemon();
-    world.wait_settled().await;
+    wait_delivered(&world, &user).await;
     world.kill_daemon();
     world.forget_calls();
     insert_thread(&world, &user, 7);
     world.start_daemon();
-    world.wait_settled().await;
+    wait_delivered(&world, &user).await;
     assert_all_once(&world, &user);
     assert_eq!(
         (world.calls(&user, THREAD), world.calls(&user, MESSAGE)),

@@ -200,9 +200,14 @@ impl MailFeed {
         if !marks.is_empty() {
             self.append(mailbox, marks, None).await?;
         }
+        // Messages stay newest first where threads are not read as one anyway.
+        let unread = match mailbox.scribe.takes_parts() {
+            true => grouped(unread),
+            false => unread,
+        };
         mailbox.listed = Listed {
             loaded: true,
-            unread: grouped(unread).into(),
+            unread: unread.into(),
             large,
             n_page: page.messages.len() as u64,
             next_page: page.next_page,

@@ -88,6 +88,33 @@ impl Hit {
     }
 }
 
+/// How many kills cut which moments.
+#[derive(Debug, Default)]
+pub struct Tally([usize; Moment::ALL.len()]);
+
+impl Tally {
+    /// Counts what a kill cut.
+    pub fn add(&mut self, hit: &Hit) {
+        for (n, moment) in self.0.iter_mut().zip(Moment::ALL) {
+            *n += usize::from(hit.has(moment));
+        }
+    }
+
+    /// Tells the counts of `n_kills`.
+    ///
+    /// # Panics
+    /// If one of the moments was never cut: then the kills did not show what they are to show.
+    pub fn told(&self, n_kills: usize) -> String {
+        for (n, moment) in self.0.iter().zip(Moment::ALL) {
+            assert!(*n > 0, "no kill cut a {moment:?}");
+        }
+        let [walks, appends, writes] = self.0;
+        format!(
+            "{n_kills} kills: {walks} cut a walk page, {appends} an append, {writes} a guest write"
+        )
+    }
+}
+
 impl World {
     /// Starts the daemon, kills it with SIGKILL at `aim` or, if that does not come up, at
     /// `deadline`, and tells what was cut. The config must ask for the JSON log.

@@ -12,7 +12,7 @@ mod soak;
 
 pub use events::Events;
 pub use files::{Held, domain_is_live};
-pub use kill::{Aim, Hit, Moment};
+pub use kill::{Aim, Hit, Moment, Tally};
 pub use process::{Usage, foreign_key, hostile_guest, plugin};
 pub use sinks::{Differences, is_idle};
 pub use soak::soak;

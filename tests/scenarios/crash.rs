@@ -1,7 +1,7 @@
 //! Kills: the daemon dies at seeded moments under churn, and what the sinks hold in the end is
 //! exactly what a fresh full listing at Google gives.
 
-use nuncio_tests::{Aim, Moment, World, soak};
+use nuncio_tests::{Aim, Moment, Tally, World, soak};
 use serde_json::json;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -34,7 +34,7 @@ async fn kills_at_seeded_moments_under_churn_end_at_googles_truth() {
     world.append_config("[log]\nformat = \"json\"\n");
     let users = world.users();
     let mut random = fastrand::Rng::with_seed(7);
-    let mut n_hits = [0; Moment::ALL.len()];
+    let mut tally = Tally::default();
     for round in 0..n_kills {
         let aim = aim(&mut random);
         if aim.moment == Moment::WalkPage {
@@ -51,22 +51,14 @@ async fn kills_at_seeded_moments_under_churn_end_at_googles_truth() {
             over.store(true, Ordering::Relaxed);
             hit
         });
-        for (n, moment) in n_hits.iter_mut().zip(Moment::ALL) {
-            *n += usize::from(hit.has(moment));
-        }
+        tally.add(&hit);
         assert!(
             !hit.missed,
             "round {round}: {aim:?} did not come up, the daemon stands still\n{}",
             world.log_tail()
         );
     }
-    println!(
-        "{n_kills} kills: {} cut a walk page, {} an append, {} a guest write",
-        n_hits[0], n_hits[1], n_hits[2]
-    );
-    for (n, moment) in n_hits.iter().zip(Moment::ALL) {
-        assert!(*n > 0, "no kill cut a {moment:?}");
-    }
+    println!("{}", tally.told(n_kills));
     world.start_daemon();
     world.wait_settled().await;
 }

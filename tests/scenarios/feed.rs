@@ -523,3 +523,20 @@ async fn every_mail_of_the_corpora_is_archived_byte_for_byte_and_becomes_a_recor
         assert!(told.contains(note), "{file}: {told}");
     }
 }
+
+/// The listing of what is large is of several pages here, and none of its page tokens works: it
+/// begins anew instead of holding up the walk.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stale_page_of_the_large_listing_does_not_hold_up_the_walk() {
+    let (mut world, _) = one_user(40, 37).await;
+    world.google(
+        "fault.on",
+        &json!({ "method": LIST, "body": "empty_page", "count": 1 }),
+    );
+    world.google(
+        "fault.on",
+        &json!({ "method": LIST, "body": "expired_cursor" }),
+    );
+    world.start_daemon();
+    world.wait_settled().await;
+}

@@ -3,8 +3,9 @@
 //! of Google's ids an account had, by which a renamed account is told from another one that got
 //! its address.
 //!
-//! How claims are weighed is in the model's `People`. Nothing here ever stops a feed: what cannot
-//! be looked up stays as it was.
+//! How claims are weighed is in the model's `People`. Aliases that cannot be looked up stay as
+//! they were and stop no feed; only a mailbox whose position is lost waits until the Directory,
+//! where it can be read, says whose it is.
 
 use crate::error::{Error, is_not_found};
 use crate::{AccountOptions, Shared, Store};

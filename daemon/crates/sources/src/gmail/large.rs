@@ -6,7 +6,7 @@
 use super::fetch::Judged;
 use super::plan::Job;
 use super::{MailFeed, Mailbox};
-use crate::error::Error;
+use crate::error::{Error, status};
 use nuncio_google::ListMessages;
 use nuncio_model::{ItemId, Origin};
 use std::collections::HashSet;
@@ -62,7 +62,18 @@ impl MailFeed {
             page_token,
             ..ListMessages::default()
         };
-        let page = mailbox.gmail.walking().list_messages(&listing).await?;
+        let page = match mailbox.gmail.walking().list_messages(&listing).await {
+            Ok(page) => page,
+            // A page token does not live for ever; what was listed is kept.
+            Err(error)
+                if listing.page_token.is_some()
+                    && status(&error).is_some_and(|status| status.status == 400) =>
+            {
+                mailbox.large.next = Next::First;
+                return Ok(());
+            }
+            Err(error) => return Err(error.into()),
+        };
         // An entry that cannot be read is listed by the walk as well, and judged there.
         let ids = page.messages.into_iter().map(|message| message.id);
         mailbox.large.ids.extend(ids);

@@ -235,6 +235,7 @@ async fn feed(
         poll_interval: Duration::from_secs(3_600),
         since: None,
         include_spam_trash: false,
+        include_drafts: false,
         content,
     };
     let (health, mut seen) = watch::channel(FeedHealth::default());

@@ -111,6 +111,7 @@ struct Wishes {
     poll_interval: Duration,
     since: Option<Duration>,
     include_spam_trash: bool,
+    include_drafts: bool,
     calendars: CalendarWishes,
     drive_permissions: drive::Permissions,
     content: Content,
@@ -133,6 +134,7 @@ pub(crate) fn start(
             Since::Within(duration) => Some(duration),
         },
         include_spam_trash: config.sync.include_spam_trash,
+        include_drafts: config.sync.include_drafts,
         calendars: CalendarWishes {
             subscribed: config.sync.subscribed_calendars,
             holidays: config.sync.holiday_calendars,
@@ -209,6 +211,7 @@ fn start_account(
                 poll_interval: wishes.poll_interval,
                 since: wishes.since,
                 include_spam_trash: wishes.include_spam_trash,
+                include_drafts: wishes.include_drafts,
                 content: wishes.content,
             };
             tree.spawn(name, move |stop| {

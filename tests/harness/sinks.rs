@@ -249,6 +249,8 @@ impl World {
     }
 
     fn mailboxes(&self, since: Option<i64>) -> Vec<Mailbox> {
+        let config = std::fs::read_to_string(self.path("nuncio.toml")).unwrap_or_default();
+        let has_drafts = config.contains("include_drafts = true");
         let users = self.google("users", &json!({}));
         let users = users["users"].as_array().cloned().unwrap_or_default();
         users
@@ -263,8 +265,13 @@ impl World {
                 let messages = truth["messages"].as_array().cloned().unwrap_or_default();
                 let messages = messages
                     .iter()
-                    .map(|message| message_of(message, &truth["labels"]))
-                    .collect();
+                    .map(|message| message_of(message, &truth["labels"]));
+                let drafts = truth["drafts"].as_array().cloned().unwrap_or_default();
+                let drafts = drafts.iter().filter(|_| has_drafts).map(|draft| {
+                    let (_, message) = message_of(&draft["message"], &truth["labels"]);
+                    (format!("draft:{}", draft["id"].as_str().unwrap_or_default()), message)
+                });
+                let messages = messages.chain(drafts).collect();
                 Mailbox { keys, messages }
             })
             .collect()

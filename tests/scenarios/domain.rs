@@ -28,6 +28,7 @@ async fn a_domain_in_trouble_ends_at_googles_truth() {
     .await;
     let users = world.users();
     world.configure_domain(&users, soak("300ms", "500ms", "1s"));
+    world.change_config("[sync]", "[sync]\ninclude_drafts = true");
     let mut trouble = Trouble::new(&world, &users, 2026);
     let mut tally = Tally::default();
     for round in 0..n_kills {
@@ -330,7 +331,11 @@ fn churn(
         // The first two have the bad items, which are not to be changed or deleted.
         let user = &users[random.usize(2..users.len())];
         let (seed, rounds) = (random.u32(..), random.u8(1..5));
-        match random.u8(..4) {
+        match random.u8(..5) {
+            4 => world.google(
+                "gmail.draft.churn",
+                &json!({ "user": user, "seed": seed, "rounds": rounds }),
+            ),
             0 => world.google(
                 "churn",
                 &json!({ "user": user, "seed": seed, "rounds": rounds }),

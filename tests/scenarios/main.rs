@@ -6,6 +6,7 @@ mod bad_input;
 mod calendar;
 mod crash;
 mod domain;
+mod drafts;
 mod drive;
 mod failed_items;
 mod fair;

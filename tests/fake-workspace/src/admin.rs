@@ -9,7 +9,7 @@ use crate::error::ApiError;
 use crate::gmail::write::store_raw;
 use crate::keys::hex;
 use crate::oauth::BASE64URL;
-use crate::store::{LabelId, Mailbox, MessageId, ThreadId, UserLabel};
+use crate::store::{LabelId, Mailbox, Message, MessageId, ThreadId, UserLabel};
 use crate::workspace::{UserIndex, Workspace, now_ms};
 use crate::{gmail, hidden, oauth, pubsub, quota, users};
 use base64::Engine;
@@ -326,23 +326,24 @@ fn truth(workspace: &Workspace, input: &Value) -> Result<Value, Error> {
     let all = input["all"].as_bool() == Some(true);
     let (mut answer, contents) = {
         let mailbox = workspace.mailbox(index);
-        let shown: Vec<_> = mailbox
+        let young: Vec<_> = mailbox
             .newest_first(None)
             .filter(|message| message.internal_date >= since)
-            .filter(|message| all || !HIDDEN.iter().any(|label| message.has(label)))
             .collect();
-        let messages: Vec<Value> = shown
+        let is_shown = |message: &Message, hidden: &[&str]| {
+            all || !hidden.iter().any(|label| message.has(label))
+        };
+        let messages = young.iter().copied();
+        let shown: Vec<_> = messages.filter(|m| is_shown(m, &HIDDEN)).collect();
+        let messages: Vec<Value> = shown.iter().map(|message| true_message(message)).collect();
+        let drafts: Vec<_> = young
             .iter()
-            .map(|message| {
-                json!({
-                    "id": message.id.to_string(),
-                    "threadId": message.thread.to_string(),
-                    "labelIds": label_ids(&message.labels),
-                    "internalDate": message.internal_date.to_string(),
-                    "historyId": message.history_id.to_string(),
-                    "message_id": &*message.summary.message_id,
-                })
-            })
+            .filter(|message| message.has("DRAFT") && is_shown(message, &["SPAM", "TRASH"]))
+            .filter_map(|message| Some((mailbox.draft_of(message.id)?, *message)))
+            .collect();
+        let shown_drafts: Vec<Value> = drafts
+            .iter()
+            .map(|(id, message)| json!({ "id": id.to_string(), "message": true_message(message) }))
             .collect();
         let names: serde_json::Map<String, Value> = mailbox
             .user_labels()
@@ -354,25 +355,45 @@ fn truth(workspace: &Workspace, input: &Value) -> Result<Value, Error> {
                     .map(|id| ((*id).to_owned(), json!(id))),
             )
             .collect();
+        let drafts = drafts.iter().map(|(_, message)| *message);
         let contents: Vec<_> = shown
-            .iter()
+            .into_iter()
+            .chain(drafts)
             .map(|message| message.content.clone())
             .collect();
         let answer = json!({
             "historyId": mailbox.history_id().to_string(),
             "messages": messages,
+            "drafts": shown_drafts,
             "labels": names,
         });
         (answer, contents)
     };
     // Hashing is slow; the mailbox is free meanwhile, for contents never change.
-    if let Some(messages) = answer["messages"].as_array_mut() {
-        for (message, content) in messages.iter_mut().zip(contents) {
+    let mut contents = contents.into_iter();
+    let mut add_content = |message: &mut Value| {
+        if let Some(content) = contents.next() {
             let raw = content.raw();
             message["sizeEstimate"] = json!(raw.len());
             message["raw_size"] = json!(raw.len());
             message["sha256"] = json!(hex(&Sha256::digest(&raw)));
         }
-    }
+    };
+    let messages = answer["messages"].as_array_mut();
+    messages.into_iter().flatten().for_each(&mut add_content);
+    let drafts = answer["drafts"].as_array_mut().into_iter().flatten();
+    drafts.for_each(|draft| add_content(&mut draft["message"]));
     Ok(answer)
+}
+
+/// A message as `truth` tells it, but for its content.
+fn true_message(message: &Message) -> Value {
+    json!({
+        "id": message.id.to_string(),
+        "threadId": message.thread.to_string(),
+        "labelIds": label_ids(&message.labels),
+        "internalDate": message.internal_date.to_string(),
+        "historyId": message.history_id.to_string(),
+        "message_id": &*message.summary.message_id,
+    })
 }

@@ -299,6 +299,11 @@ impl Mailbox {
         self.drafts.get(&id).copied()
     }
 
+    /// All drafts.
+    pub(crate) fn drafts(&self) -> impl Iterator<Item = DraftId> + '_ {
+        self.drafts.keys().copied()
+    }
+
     /// The draft that consists of a message.
     pub(crate) fn draft_of(&self, message: MessageId) -> Option<DraftId> {
         self.drafts

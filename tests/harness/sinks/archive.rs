@@ -1,5 +1,6 @@
 //! The sink `archive`: a Maildir for each account and a sidecar for each message, compared file
-//! by file. File names are message ids as they are, for Google's need no escape.
+//! by file. File names are message ids as they are, for Google's need no escape but for the colon
+//! of drafts.
 
 use super::{Differences, Labels, Mailbox, Message, mailbox_of};
 use serde_json::Value;
@@ -74,7 +75,7 @@ fn read(folder: &Path, account: &str, found: &mut Differences) -> BTreeMap<Strin
     let mut sidecars = sidecars(folder, account, found);
     let mut mails: BTreeMap<String, Mail> = BTreeMap::new();
     for file in names(&folder.join("cur")) {
-        let id = file.split(':').next().unwrap_or_default().to_owned();
+        let id = id_of(file.split(':').next().unwrap_or_default());
         let Ok(bytes) = std::fs::read(folder.join("cur").join(&file)) else {
             let broken = format!("archive {account}: cur/{file} cannot be read");
             found.broken.push(broken);
@@ -103,6 +104,11 @@ fn read(folder: &Path, account: &str, found: &mut Differences) -> BTreeMap<Strin
     mails
 }
 
+/// The id that a name in the archive stands for.
+fn id_of(name: &str) -> String {
+    name.replace("=3A", ":")
+}
+
 /// The sidecars of an account by message.
 fn sidecars(folder: &Path, account: &str, found: &mut Differences) -> BTreeMap<String, Value> {
     let folder = folder.join("labels");
@@ -112,7 +118,7 @@ fn sidecars(folder: &Path, account: &str, found: &mut Differences) -> BTreeMap<S
         let sidecar = serde_json::from_slice(&bytes);
         match (file.strip_suffix(".json"), sidecar) {
             (Some(id), Ok(sidecar)) => {
-                sidecars.insert(id.to_owned(), sidecar);
+                sidecars.insert(id_of(id), sidecar);
             }
             _ => {
                 let broken = format!("archive {account}: labels/{file} is no sidecar");

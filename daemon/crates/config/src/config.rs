@@ -101,6 +101,8 @@ pub struct Sync {
     pub poll_interval: Duration,
     /// Whether mail in spam and trash counts as existing.
     pub include_spam_trash: bool,
+    /// Whether drafts are records of their own.
+    pub include_drafts: bool,
     /// Whether calendars are read that no synced user owns.
     pub subscribed_calendars: bool,
     /// Whether Google's own calendars (holidays, birthdays of contacts and the like) are read.

@@ -56,11 +56,12 @@ pub(crate) const SYNC: Keys = Keys {
         "since",
         "poll_interval",
         "include_spam_trash",
+        "include_drafts",
         "drive_permissions",
         "subscribed_calendars",
         "holiday_calendars",
     ],
-    planned: &["include_drafts"],
+    planned: &[],
 };
 
 pub(crate) const USERS: Keys = Keys {

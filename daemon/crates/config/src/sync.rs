@@ -34,6 +34,7 @@ pub(crate) fn read(table: &Table<'_>, has_endpoint: bool, report: &mut Report<'_
         since: since(table, Since::Within(DEFAULT_SINCE), report),
         poll_interval: table.duration("poll_interval", DEFAULT_POLL, least..=MAX_POLL, report),
         include_spam_trash: table.flag("include_spam_trash", false, report),
+        include_drafts: table.flag("include_drafts", false, report),
         subscribed_calendars: table.flag("subscribed_calendars", true, report),
         holiday_calendars: table.flag("holiday_calendars", false, report),
         drive_permissions: drive_permissions(table, report),

@@ -18,13 +18,13 @@ mod retry;
 mod status;
 
 pub use api::{
-    BadItem, Calendar, CalendarPage, ChangePage, Directory, DirectoryUser, Drive, DriveChange,
-    DriveFile, DriveIdPage, DrivePermission, DriveUser, EventPage, FilePage, FullMessage, Gmail,
-    HistoryPage, HistoryRecord, Label, LargeSlot, ListEvents, ListFiles, ListMessages,
-    ListedCalendar, ListedMessage, Message, MessagePage, MessagePart, MessageRef, NextChanges,
-    Profile, RawAttachment, RawAttendee, RawConference, RawEntryPoint, RawEvent, RawMessage,
-    RawPerson, RawProperties, RawSolution, RawTime, ReadPrices, RootRights, SCOPES_CALENDAR,
-    SCOPES_CALENDAR_WHOLE, SCOPES_DIRECTORY, SCOPES_DRIVE, SCOPES_GMAIL, Thread,
+    BadItem, Calendar, CalendarPage, ChangePage, Directory, DirectoryUser, DraftPage, Drive,
+    DriveChange, DriveFile, DriveIdPage, DrivePermission, DriveUser, EventPage, FilePage,
+    FullMessage, Gmail, HistoryPage, HistoryRecord, Label, LargeSlot, ListEvents, ListFiles,
+    ListMessages, ListedCalendar, ListedDraft, ListedMessage, Message, MessagePage, MessagePart,
+    MessageRef, NextChanges, Profile, RawAttachment, RawAttendee, RawConference, RawEntryPoint,
+    RawEvent, RawMessage, RawPerson, RawProperties, RawSolution, RawTime, ReadPrices, RootRights,
+    SCOPES_CALENDAR, SCOPES_CALENDAR_WHOLE, SCOPES_DIRECTORY, SCOPES_DRIVE, SCOPES_GMAIL, Thread,
 };
 pub use auth::{AuthError, Denied, Key, KeyError, Refusal, Scopes};
 pub use endpoint::{Endpoint, EndpointError};

@@ -63,6 +63,22 @@ const KEY_PART: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'@')
     .remove(b'+');
 
+/// What the item of a draft begins with; Gmail's message ids are hex digits.
+const DRAFT_PREFIX: &str = "draft:";
+
+impl ItemId {
+    /// A draft in the feed of its mailbox, by the draft's own id, which stays while each save
+    /// puts another message behind it.
+    pub fn draft(id: &str) -> Self {
+        Self(format!("{DRAFT_PREFIX}{id}"))
+    }
+
+    /// The draft's id, if the item is one.
+    pub fn draft_id(&self) -> Option<&str> {
+        self.0.strip_prefix(DRAFT_PREFIX)
+    }
+}
+
 /// The collection of an account's own calendar.
 pub const PRIMARY_CALENDAR: &str = "primary";
 
@@ -76,6 +92,15 @@ impl RecordKey {
             "gmail/{}/{}",
             utf8_percent_encode(account.as_str(), KEY_PART),
             utf8_percent_encode(message.as_str(), KEY_PART)
+        ))
+    }
+
+    /// `gmail/ACCOUNT-KEY/draft:ID`: the same whatever message is behind the draft.
+    pub fn gmail_draft(account: &AccountKey, draft: &str) -> Self {
+        Self(format!(
+            "gmail/{}/{DRAFT_PREFIX}{}",
+            utf8_percent_encode(account.as_str(), KEY_PART),
+            utf8_percent_encode(draft, KEY_PART)
         ))
     }
 
@@ -173,6 +198,11 @@ mod tests {
             &ItemId::new("a/../#?%b"),
         );
         assert_eq!(key.as_str(), "gmail/ana@example.com/a%2F..%2F%23%3F%25b");
+        let draft = ItemId::draft("r-7/#");
+        assert_eq!(draft.draft_id(), Some("r-7/#"));
+        assert_eq!(ItemId::new("18c2").draft_id(), None);
+        let key = RecordKey::gmail_draft(&AccountKey::new("7"), "r-7/#");
+        assert_eq!(key.as_str(), "gmail/7/draft:r-7%2F%23");
         let (account, item) = (AccountKey::new("7"), ItemId::new("a/b"));
         let calendar = |id| RecordKey::calendar_event(&account, id, &item).to_string();
         assert_eq!(calendar(PRIMARY_CALENDAR), "calendar/7/primary/a%2Fb");

@@ -13,7 +13,7 @@ use crate::store::{
     Content, DraftId, LabelId, Mailbox, MessageId, NewMessage, ThreadChoice, ThreadId, summarize,
 };
 use crate::wire;
-use crate::workspace::now_ms;
+use crate::workspace::{UserIndex, Workspace, now_ms};
 use bytes::Bytes;
 use serde_json::{Value, json};
 
@@ -110,7 +110,16 @@ pub(super) fn send(context: &Context<'_>) -> Result<Reply, ApiError> {
         Some(id) => parse_id(id)?,
         None => return Err(ApiError::invalid_argument("Missing draft id")),
     };
-    let workspace = context.workspace;
+    send_draft(context.workspace, user, draft, raw).map(Reply::json)
+}
+
+/// Sends a draft, or `raw` in its place: the sent message.
+pub(super) fn send_draft(
+    workspace: &Workspace,
+    user: UserIndex,
+    draft: DraftId,
+    raw: Option<Bytes>,
+) -> Result<Value, ApiError> {
     let (old, thread, content) = {
         let mailbox = workspace.mailbox(user);
         let message = mailbox
@@ -127,11 +136,11 @@ pub(super) fn send(context: &Context<'_>) -> Result<Reply, ApiError> {
         outgoing.store_sent(user, &mut mailbox, ThreadChoice::Given(thread))?
     };
     outgoing.deliver(workspace, user);
-    Ok(Reply::json(sent))
+    Ok(sent)
 }
 
 /// Another subject begins another thread, unless the caller names one.
-fn replace(
+pub(super) fn replace(
     mailbox: &mut Mailbox,
     draft: DraftId,
     raw: Bytes,
@@ -153,7 +162,8 @@ fn replace(
         .ok_or_else(ApiError::not_found)
 }
 
-fn new_draft(raw: Bytes, thread: ThreadChoice) -> NewMessage {
+/// A message that a draft consists of.
+pub(super) fn new_draft(raw: Bytes, thread: ThreadChoice) -> NewMessage {
     NewMessage {
         summary: summarize(&raw).into(),
         content: Content::Stored(raw),
@@ -172,6 +182,6 @@ fn answer(mailbox: &Mailbox, draft: DraftId, message: MessageId) -> Result<Reply
 }
 
 /// A malformed id is no draft.
-fn parse_id(text: &str) -> Result<DraftId, ApiError> {
+pub(super) fn parse_id(text: &str) -> Result<DraftId, ApiError> {
     text.parse().map_err(|()| ApiError::not_found())
 }

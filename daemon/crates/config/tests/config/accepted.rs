@@ -37,6 +37,7 @@ plugin = "search.wasm"
     assert_eq!(config.sync.since, ninety_days);
     assert_eq!(config.sync.poll_interval, Duration::from_secs(60));
     assert!(!config.sync.include_spam_trash);
+    assert!(!config.sync.include_drafts);
     assert!(config.sync.subscribed_calendars);
     assert!(!config.sync.holiday_calendars);
     assert_eq!(config.sync.drive_permissions, DrivePermissions::Listed);
@@ -110,6 +111,7 @@ sources = ["gmail"]
 since = "36h"
 poll_interval = "200ms"
 include_spam_trash = true
+include_drafts = true
 subscribed_calendars = false
 holiday_calendars = true
 drive_permissions = "full"
@@ -169,6 +171,7 @@ format = "json"
     assert_eq!(endpoint, Some("http://127.0.0.1:8087"));
     assert_eq!(config.sync.poll_interval, Duration::from_millis(200));
     assert!(config.sync.include_spam_trash);
+    assert!(config.sync.include_drafts);
     assert!(!config.sync.subscribed_calendars);
     assert!(config.sync.holiday_calendars);
     assert_eq!(config.sync.drive_permissions, DrivePermissions::Full);

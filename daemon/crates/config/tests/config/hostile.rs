@@ -124,7 +124,7 @@ proptest! {
         ]),
         key in prop::sample::select(vec![
             "mode", "service_account_key", "admin", "domains", "quota", "endpoint", "sources",
-            "since", "poll_interval", "include_spam_trash", "drive_permissions", "email", "aliases", "accounts", "sync",
+            "since", "poll_interval", "include_spam_trash", "include_drafts", "drive_permissions", "email", "aliases", "accounts", "sync",
             "plugin", "records", "content", "settings", "batch", "limits", "dirs", "memory", "log",
             "subscribed_calendars", "holiday_calendars", "in_flight", "bytes", "delay", "max_bytes", "dir", "format", "users", "sinks", "google",
         ]),

@@ -141,8 +141,6 @@ fn planned_keys_are_refused_by_name() {
     check(
         &with_google(
             r##"
-[sync]
-include_drafts = false
 [spool]
 min_free = "5%"
 [admin]
@@ -158,11 +156,6 @@ header = { authorization = "credential:search-auth" }
 "##,
         ),
         r##"
-error[CFG011]: nuncio.toml:2:1: `[sync] include_drafts` is not built yet in this release; remove it
-  2 | include_drafts = false
-    | ^^^^^^^^^^^^^^
-  hint: it will be accepted by the release that builds it; see CHANGELOG
-
 error[CFG011]: nuncio.toml:4:1: `[spool] min_free` is not built yet in this release; remove it
   4 | min_free = "**"
     | ^^^^^^^^

@@ -1,6 +1,6 @@
 //! Gmail's reads for one mailbox. Ids and listings only in their trimmed form (`fields`), to
 //! save bytes; the price is the same. Profile and labels come in google-gmail1's types, which
-//! are tolerant enough; messages and history have own ones.
+//! are tolerant enough; messages and history have own ones. Drafts are in `drafts`.
 
 use super::SCOPES_GMAIL;
 use super::decode::{self, BadItem};
@@ -352,7 +352,7 @@ impl Gmail {
             .await
     }
 
-    async fn get(
+    pub(super) async fn get(
         &self,
         method: &'static str,
         path: &str,
@@ -386,7 +386,8 @@ impl std::fmt::Debug for Gmail {
     }
 }
 
-fn page_size(wanted: u16) -> String {
+/// `maxResults` of a listing that wants so many; 0 is as many as there may be.
+pub(super) fn page_size(wanted: u16) -> String {
     let size = if wanted == 0 {
         LARGEST_PAGE
     } else {

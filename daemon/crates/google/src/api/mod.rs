@@ -5,6 +5,7 @@ mod calendar;
 mod calendar_event;
 mod decode;
 mod directory;
+mod drafts;
 mod drive;
 mod drive_file;
 mod full;
@@ -22,6 +23,7 @@ pub use calendar_event::{
 };
 pub use decode::BadItem;
 pub use directory::{Directory, DirectoryUser};
+pub use drafts::{DraftPage, ListedDraft};
 pub use drive::{
     ChangePage, Drive, DriveChange, DriveIdPage, FilePage, ListFiles, NextChanges, RootRights,
 };

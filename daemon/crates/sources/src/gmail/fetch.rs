@@ -40,7 +40,7 @@ impl Blame {
 
 /// What became of one message.
 pub(crate) enum Fetched {
-    /// Its bytes are here.
+    /// Its bytes are here; of a draft those of the message behind it.
     Message(Box<RawMessage>),
     /// It came with its thread, in parts.
     Parts(Box<FullMessage>),
@@ -186,7 +186,7 @@ async fn read(gmail: &Gmail, job: Job) -> Done {
         let answer = match parts.remove(&item) {
             Some(message) => Ok(Fetched::Parts(Box::new(message))),
             None if done.n_bytes > MAX_BATCH_BYTES => return done,
-            None => match gmail.message_raw(&item).await {
+            None => match raw(gmail, &item).await {
                 Ok(message) => {
                     done.n_bytes += message.raw.len();
                     Ok(Fetched::Message(Box::new(message)))
@@ -199,6 +199,14 @@ async fn read(gmail: &Gmail, job: Job) -> Done {
     }
     done.is_whole = true;
     done
+}
+
+/// A message or the one behind a draft.
+async fn raw(gmail: &Gmail, item: &ItemId) -> Result<RawMessage, Error> {
+    match item.draft_id() {
+        Some(draft) => gmail.draft_raw(draft).await,
+        None => gmail.message_raw(item).await,
+    }
 }
 
 /// Bytes of the content that came along.

@@ -30,14 +30,18 @@ pub(crate) enum What {
     LabelsRemoved(LabelSet),
 }
 
-/// Which messages a feed covers.
+/// Which messages and drafts a feed covers.
 #[derive(Debug, Clone)]
 pub(crate) struct Scope {
     excluded: &'static [&'static str],
 }
 
+/// The label of the message behind a draft.
+const DRAFT: &str = "DRAFT";
+
 impl Scope {
-    /// Chats never belong to it; drafts do not yet; spam and trash only if included.
+    /// Chats never belong to it; spam and trash only if included. Drafts are no messages: where
+    /// they are wanted they are items of their own.
     pub(crate) fn new(include_spam_trash: bool) -> Self {
         let excluded: &'static [&'static str] = if include_spam_trash {
             &["CHAT", "DRAFT"]
@@ -50,6 +54,12 @@ impl Scope {
     /// Whether a message with these labels is covered.
     pub(crate) fn covers(&self, labels: &LabelSet) -> bool {
         !self.excluded.iter().any(|id| labels.contains(id))
+    }
+
+    /// Whether a draft is covered whose message has these labels.
+    pub(crate) fn covers_draft(&self, labels: &LabelSet) -> bool {
+        let mut excluded = self.excluded.iter();
+        !excluded.any(|id| *id != DRAFT && labels.contains(id))
     }
 }
 

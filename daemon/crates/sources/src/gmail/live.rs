@@ -1,6 +1,7 @@
 //! The live position: reads Gmail's history page by page and appends what follows from it
 //! together with the position, so that neither is ever there without the other.
 
+use super::drafts::Touched;
 use super::fetch::Judged;
 use super::fold::{Event, Step, What, fold};
 use super::plan::{Wanted, grouped};
@@ -153,7 +154,7 @@ impl MailFeed {
         // page of new mail is fetched whole; memory is bounded by cutting the page into parts
         // that are appended without the position first.
         let threads = threads(page);
-        let mut wanted = grouped(
+        let wanted = grouped(
             wanted
                 .into_iter()
                 .map(|item| Wanted {
@@ -162,15 +163,15 @@ impl MailFeed {
                 })
                 .collect(),
         );
-        while !wanted.is_empty() {
-            let (mut new_ops, n_done) = self
-                .fetched(mailbox, &wanted, Origin::Live, Judged::Together)
+        ops = self.read_all(mailbox, wanted, ops, Origin::Live).await?;
+        let touched = Touched::of(page, |item| rows.contains_key(item));
+        let compared = self.compare_drafts(mailbox, &touched).await?;
+        let drafts = compared.as_ref().map(|compared| compared.due);
+        if let Some(compared) = compared {
+            ops.extend(compared.ops);
+            ops = self
+                .read_all(mailbox, compared.wanted, ops, compared.origin)
                 .await?;
-            wanted.drain(..n_done);
-            ops.append(&mut new_ops);
-            if !wanted.is_empty() {
-                self.append(mailbox, std::mem::take(&mut ops), None).await?;
-            }
         }
         let position = match &page.next_page {
             // Records come in ascending order, so a page's last one covers all before it.
@@ -187,11 +188,34 @@ impl MailFeed {
             )
             .await?;
         }
+        mailbox.drafts = drafts.unwrap_or(mailbox.drafts);
         mailbox.history = page
             .next_page
             .clone()
             .map(|page_token| HistoryPosition { start, page_token });
         Ok(page.next_page.is_none())
+    }
+
+    /// Reads all of `wanted`: `ops` and what follows, of which all but the last part is appended
+    /// already.
+    async fn read_all(
+        &self,
+        mailbox: &mut Mailbox,
+        mut wanted: Vec<Wanted>,
+        mut ops: Vec<Op>,
+        origin: Origin,
+    ) -> Result<Vec<Op>, Error> {
+        while !wanted.is_empty() {
+            let (mut new_ops, n_done) = self
+                .fetched(mailbox, &wanted, origin, Judged::Together)
+                .await?;
+            wanted.drain(..n_done);
+            ops.append(&mut new_ops);
+            if !wanted.is_empty() {
+                self.append(mailbox, std::mem::take(&mut ops), None).await?;
+            }
+        }
+        Ok(ops)
     }
 
     /// Tries failed items again that are due.

@@ -4,6 +4,7 @@
 //!
 //! The rules are in `fold`; what a message becomes is in `normalize` and `scribe`.
 
+mod drafts;
 mod fetch;
 mod fold;
 mod large;
@@ -45,6 +46,8 @@ pub struct MailOptions {
     pub since: Option<Duration>,
     /// Whether spam and trash are items like others.
     pub include_spam_trash: bool,
+    /// Whether drafts are items.
+    pub include_drafts: bool,
     /// The most that any sink wants.
     pub content: Content,
 }
@@ -198,6 +201,8 @@ struct Mailbox {
     history: Option<live::HistoryPosition>,
     /// Listed messages that the walk has still to read.
     listed: walk::Listed,
+    /// What a comparison of the drafts is owed.
+    drafts: drafts::Due,
     /// Which messages of the walk are large.
     large: large::LargeIds,
     /// Labels that a resync has seen.
@@ -250,10 +255,13 @@ impl MailFeed {
             feed,
             history: None,
             listed: walk::Listed::default(),
+            drafts: drafts::Due::Nothing,
             large: large::LargeIds::default(),
             seen_labels: None,
             n_halts: 0,
         };
+        self.drop_drafts(&mut mailbox).await?;
+        self.owe_drafts(&mut mailbox);
         if mailbox.feed.cursor.is_none() {
             self.begin_walk(&mut mailbox, Origin::Backfill, None)
                 .await?;

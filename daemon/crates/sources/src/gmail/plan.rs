@@ -13,17 +13,17 @@ const N_LOSSES: i64 = 10;
 /// Threads that are remembered as unreadable; more are a fault of something else.
 const MAX_REFUSED: usize = 1_000;
 
-/// A message that is to be read.
+/// A message or draft that is to be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Wanted {
-    /// The message.
+    /// The message or draft.
     pub item: ItemId,
     /// Its thread, where it is known.
     pub thread: Option<ThreadId>,
 }
 
 impl Wanted {
-    /// A message that is read alone.
+    /// One that is read alone; a draft always is.
     pub(crate) fn alone(item: ItemId) -> Self {
         Self { item, thread: None }
     }
@@ -32,7 +32,7 @@ impl Wanted {
 /// One call, at first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Job {
-    /// A message alone.
+    /// A message or draft alone.
     Message(ItemId),
     /// A message alone, without the content of its attachments.
     Parts(ItemId),

@@ -207,7 +207,7 @@ impl MailFeed {
 fn make(scribe: &Scribe, item: ItemId, fetched: &Fetched, origin: Origin, now: i64) -> Made {
     Made::Op(match fetched {
         Fetched::Message(message) => scribe
-            .upsert(message, origin)
+            .upsert(&item, message, origin)
             .unwrap_or(Op::Settle { item }),
         Fetched::Parts(message) => match scribe.upsert_parts(message, origin) {
             OfParts::State(op) => op,

@@ -136,7 +136,10 @@ impl MailFeed {
         };
         seen.compared = Some(last.item.clone());
         let mut ops = Vec::new();
-        for row in rows.iter().filter(|row| row.generation >= walk.generation) {
+        // Drafts are read anew as a whole, see `drafts`.
+        let is_listed =
+            |row: &&IndexRow| row.generation >= walk.generation && row.item.draft_id().is_none();
+        for row in rows.iter().filter(is_listed) {
             let nothing = LabelSet::default();
             let listed = seen.by_item.get(&row.item).unwrap_or(&nothing);
             let labels = listed_labels(row, listed, &seen.labels);

@@ -47,10 +47,14 @@ pub(crate) enum OfParts {
 }
 
 impl Scribe {
+    /// Whether what is of that age belongs to the feed.
+    fn is_young(&self, internal_date: i64) -> bool {
+        self.floor.is_none_or(|floor| internal_date >= floor)
+    }
+
     /// Whether a message of that age with these labels belongs to the feed.
     fn is_covered(&self, labels: &LabelSet, internal_date: i64) -> bool {
-        let is_too_old = self.floor.is_some_and(|floor| internal_date < floor);
-        self.scope.covers(labels) && !is_too_old
+        self.scope.covers(labels) && self.is_young(internal_date)
     }
 
     /// Whether parts are enough to make a record of.
@@ -58,10 +62,16 @@ impl Scribe {
         self.content < Content::Full
     }
 
-    /// The message's full state; `None` if it does not belong to the feed.
-    pub(crate) fn upsert(&self, message: &RawMessage, origin: Origin) -> Option<Op> {
+    /// The full state of `item`, a message or a draft with `message` behind it; `None` if it does
+    /// not belong to the feed.
+    pub(crate) fn upsert(&self, item: &ItemId, message: &RawMessage, origin: Origin) -> Option<Op> {
         let labels: LabelSet = message.label_ids.iter().collect();
-        if !self.is_covered(&labels, message.internal_date) {
+        let draft = item.draft_id();
+        let is_covered = match draft {
+            Some(_) => self.scope.covers_draft(&labels) && self.is_young(message.internal_date),
+            None => self.is_covered(&labels, message.internal_date),
+        };
+        if !is_covered {
             return None;
         }
         let raw = normalize::Raw {
@@ -72,16 +82,20 @@ impl Scribe {
             labels: &labels,
             bytes: &message.raw,
         };
-        let normalized = normalize::email(&raw, &self.context(&self.identity.people()));
-        let order = message.history_id;
-        Some(self.state(
-            &message.id,
-            &message.thread_id,
-            order,
+        let mut normalized = normalize::email(&raw, &self.context(&self.identity.people()));
+        normalized.email.draft_id = draft.map(str::to_owned);
+        let row = IndexRow {
+            item: item.clone(),
+            order: message.history_id,
+            hash: match draft {
+                Some(_) => normalize::draft_hash(&message.id, &labels),
+                None => normalize::label_hash(&labels),
+            },
             labels,
-            normalized,
-            origin,
-        ))
+            thread: message.thread_id.clone(),
+            generation: 0,
+        };
+        Some(self.state(row, normalized, origin))
     }
 
     /// The same of a message in parts.
@@ -104,15 +118,15 @@ impl Scribe {
         else {
             return OfParts::Doubtful;
         };
-        let order = message.history_id;
-        OfParts::State(self.state(
-            &message.id,
-            &message.thread_id,
-            order,
+        let row = IndexRow {
+            item: message.id.clone(),
+            order: message.history_id,
+            hash: normalize::label_hash(&labels),
             labels,
-            normalized,
-            origin,
-        ))
+            thread: message.thread_id.clone(),
+            generation: 0,
+        };
+        OfParts::State(self.state(row, normalized, origin))
     }
 
     fn context<'a>(&'a self, people: &'a People) -> normalize::Context<'a> {
@@ -125,28 +139,13 @@ impl Scribe {
         }
     }
 
-    fn state(
-        &self,
-        item: &ItemId,
-        thread: &ThreadId,
-        order: u64,
-        labels: LabelSet,
-        normalized: normalize::Normalized,
-        origin: Origin,
-    ) -> Op {
+    fn state(&self, row: IndexRow, normalized: normalize::Normalized, origin: Origin) -> Op {
         let email = Payload::Email(Box::new(normalized.email));
-        let mut record = self.record(item, order, origin, Change::Created, email);
+        let mut record = self.record(&row.item, row.order, origin, Change::Created, email);
         record.notes = normalized.notes;
         record.extra = normalized.extra;
         Op::Upsert {
-            row: IndexRow {
-                item: item.clone(),
-                order,
-                hash: normalize::label_hash(&labels),
-                labels,
-                thread: thread.clone(),
-                generation: 0,
-            },
+            row,
             record: Box::new(record),
             blobs: normalized.blobs,
         }
@@ -176,7 +175,7 @@ impl Scribe {
         }
     }
 
-    /// A known message is gone.
+    /// A known message or draft is gone.
     pub(crate) fn delete(
         &self,
         item: &ItemId,
@@ -213,7 +212,10 @@ impl Scribe {
         payload: Payload,
     ) -> Record {
         Record {
-            key: RecordKey::gmail_message(&self.account, item),
+            key: match item.draft_id() {
+                Some(draft) => RecordKey::gmail_draft(&self.account, draft),
+                None => RecordKey::gmail_message(&self.account, item),
+            },
             revision: Revision::default(),
             source_version: order,
             change,

@@ -1,20 +1,24 @@
 //! How a mailbox is verified: one listing of everything, one of each label, and a get of each
-//! message that differs. A page of 500 ids costs 5 units, a get 20.
+//! message that differs. A page of 500 ids costs 5 units, a get 20. Drafts, where they are wanted,
+//! are listed once and got one by one, without their content.
 
 use super::fetch::Judged;
+use super::normalize::draft_hash;
 use super::plan::Wanted;
 use super::{MailLog, Mailbox, label_names};
 use crate::error::{Error, is_not_found};
 use crate::gmail::resync::listed_labels;
 use crate::verify::{Cost, Inspect, Shown, Truth, Wrong, WrongKind};
 use async_trait::async_trait;
-use nuncio_google::{Fault, ListMessages};
+use nuncio_google::{Fault, ListMessages, Message};
 use nuncio_model::{DeleteCause, IndexRow, ItemId, LabelSet, Next, Op, Origin};
 use std::collections::{BTreeSet, HashMap};
 
 const LABELS: &str = "gmail.users.labels.list";
 const LIST: &str = "gmail.users.messages.list";
 const MESSAGE: &str = "gmail.users.messages.get";
+const DRAFTS: &str = "gmail.users.drafts.list";
+const DRAFT: &str = "gmail.users.drafts.get";
 
 /// What the listings of a mailbox have shown.
 #[derive(Default)]
@@ -29,6 +33,10 @@ pub(crate) struct Survey {
     page: Option<String>,
     /// Labels by message, for each that was listed.
     by_item: HashMap<ItemId, LabelSet>,
+    /// Drafts that were listed and are still to be got.
+    unread_drafts: Vec<ItemId>,
+    /// The others, with the hash that an index row of their state has.
+    drafts: HashMap<ItemId, u64>,
 }
 
 #[async_trait]
@@ -52,7 +60,31 @@ impl Inspect for MailLog {
             survey.todo = listed.cloned().map(Some).collect();
             survey.todo.push(None);
             survey.baseline = cursor(mailbox);
+            if self.feed.options.include_drafts {
+                let listing = self.feed.list_drafts(mailbox).await?;
+                (0..listing.n_calls).for_each(|_| cost.add(google, DRAFTS));
+                if !listing.bad.is_empty() {
+                    return Err(Error::Unreadable {
+                        what: "an entry of a listing",
+                    });
+                }
+                let drafts = listing.drafts.iter().map(|draft| ItemId::draft(&draft.id));
+                survey.unread_drafts = drafts.collect();
+            }
             survey.is_begun = true;
+            return Ok(Some(false));
+        }
+        if let Some(item) = survey.unread_drafts.last().cloned() {
+            cost.add(google, DRAFT);
+            match minimal(mailbox, &item).await {
+                Ok(message) => {
+                    survey.drafts.insert(item, hash(&message));
+                }
+                // Sent or discarded meanwhile, or listed as failed; looked up again in the end.
+                Err(error) if is_not_found(&error) || is_of_one_message(&error) => {}
+                Err(error) => return Err(error.into()),
+            }
+            survey.unread_drafts.pop();
             return Ok(Some(false));
         }
         let Some(label) = survey.todo.last().cloned() else {
@@ -105,6 +137,13 @@ impl Inspect for MailLog {
     }
 
     fn compare(survey: &Survey, row: &IndexRow) -> Shown {
+        if row.item.draft_id().is_some() {
+            return match survey.drafts.get(&row.item) {
+                None => Shown::Not,
+                Some(hash) if *hash != row.hash => Shown::Differs,
+                Some(_) => Shown::Same,
+            };
+        }
         match survey.by_item.get(&row.item) {
             None => Shown::Not,
             Some(listed) if listed_labels(row, listed, &survey.labels) != row.labels => {
@@ -115,7 +154,8 @@ impl Inspect for MailLog {
     }
 
     fn shown(survey: &Survey) -> Vec<ItemId> {
-        survey.by_item.keys().cloned().collect()
+        let messages = survey.by_item.keys();
+        messages.chain(survey.drafts.keys()).cloned().collect()
     }
 
     async fn ask(
@@ -132,8 +172,8 @@ impl Inspect for MailLog {
         if row.is_some_and(|row| row.order > survey.baseline) {
             return Ok(Some(Truth::Later));
         }
-        cost.add(&self.feed.shared.google, MESSAGE);
-        let message = match mailbox.gmail.walking().message_minimal(item).await {
+        cost.add(&self.feed.shared.google, method(item));
+        let message = match minimal(mailbox, item).await {
             Ok(message) => message,
             Err(error) if is_not_found(&error) => {
                 return Ok(Some(Truth::Gone(DeleteCause::Removed)));
@@ -141,16 +181,29 @@ impl Inspect for MailLog {
             Err(error) if is_of_one_message(&error) => return Ok(Some(Truth::Failed)),
             Err(error) => return Err(error.into()),
         };
-        let labels: LabelSet = message.label_ids.into_iter().collect();
+        let labels: LabelSet = message.label_ids.iter().collect();
+        let scope = &mailbox.scribe.scope;
+        let (is_covered, is_same) = match item.draft_id() {
+            Some(_) => {
+                let hash = hash(&message);
+                let is_same = row.is_some_and(|row| row.hash == hash);
+                (scope.covers_draft(&labels), is_same)
+            }
+            None => {
+                let is_same = row.is_some_and(|row| row.labels == labels);
+                (scope.covers(&labels), is_same)
+            }
+        };
         let floor = mailbox.scribe.floor;
         let is_old = row.is_none() && floor.is_some_and(|floor| message.internal_date < floor);
-        Ok(Some(match row {
-            _ if message.history_id > cursor(mailbox) => Truth::Later,
-            _ if is_old || !mailbox.scribe.scope.covers(&labels) => {
-                Truth::Gone(DeleteCause::OutOfScope)
-            }
-            Some(row) if row.labels == labels => Truth::AsKnown,
-            Some(_) | None => Truth::Other,
+        Ok(Some(if message.history_id > cursor(mailbox) {
+            Truth::Later
+        } else if is_old || !is_covered {
+            Truth::Gone(DeleteCause::OutOfScope)
+        } else if is_same {
+            Truth::AsKnown
+        } else {
+            Truth::Other
         }))
     }
 
@@ -170,7 +223,7 @@ impl Inspect for MailLog {
                     wrong.cause,
                     Origin::Resync,
                 )),
-                (WrongKind::Stale, Some(row)) => {
+                (WrongKind::Stale, Some(row)) if row.item.draft_id().is_none() => {
                     cost.add(&feed.shared.google, MESSAGE);
                     ops.extend(feed.read_labels(mailbox, row).await?);
                 }
@@ -181,10 +234,9 @@ impl Inspect for MailLog {
             let (new_ops, n_done) = feed
                 .fetched(mailbox, &unread, Origin::Resync, Judged::OneByOne)
                 .await?;
-            for _ in 0..n_done {
-                cost.add(&feed.shared.google, MESSAGE);
+            for wanted in unread.drain(..n_done) {
+                cost.add(&feed.shared.google, method(&wanted.item));
             }
-            unread.drain(..n_done);
             ops.extend(
                 new_ops
                     .into_iter()
@@ -197,6 +249,28 @@ impl Inspect for MailLog {
         }
         Ok(())
     }
+}
+
+/// A message or the one behind a draft, without its content.
+async fn minimal(mailbox: &Mailbox, item: &ItemId) -> Result<Message, nuncio_google::Error> {
+    let gmail = mailbox.gmail.walking();
+    match item.draft_id() {
+        Some(draft) => gmail.draft_minimal(draft).await,
+        None => gmail.message_minimal(item).await,
+    }
+}
+
+/// What reads one item.
+fn method(item: &ItemId) -> &'static str {
+    match item.draft_id() {
+        Some(_) => DRAFT,
+        None => MESSAGE,
+    }
+}
+
+/// What an index row of a draft has with this message behind it.
+fn hash(message: &Message) -> u64 {
+    draft_hash(&message.id, &message.label_ids.iter().collect())
 }
 
 /// The live position.

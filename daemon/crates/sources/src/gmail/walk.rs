@@ -93,6 +93,7 @@ impl MailFeed {
         mailbox.listed = Listed::default();
         mailbox.large = LargeIds::default();
         mailbox.seen_labels = None;
+        self.owe_drafts(mailbox);
         Ok(())
     }
 
@@ -251,16 +252,22 @@ impl MailFeed {
             .await
     }
 
-    /// The search that a walk lists by: from the floor on, without what never belongs.
-    /// Epoch seconds, since dates mean midnight in Pacific time:
-    /// <https://developers.google.com/workspace/gmail/api/guides/filtering>
+    /// The search that a walk lists by: from the floor on, without what never belongs and without
+    /// drafts, which are listed by themselves.
     pub(super) fn query(&self, mailbox: &Mailbox) -> String {
-        let mut query = "-in:chats -in:drafts".to_owned();
-        if let Some(floor) = mailbox.feed.floor {
-            // One second early, for `after:` cuts at seconds; the floor itself is checked
-            // against internalDate.
-            query = format!("after:{} {query}", floor.div_euclid(1_000) - 1);
+        let query = "-in:chats -in:drafts";
+        match mailbox.feed.floor {
+            Some(floor) => format!("{} {query}", after(floor)),
+            None => query.to_owned(),
         }
-        query
     }
+}
+
+/// The search word for what is not older than `floor`, milliseconds since 1970. Epoch seconds,
+/// since dates mean midnight in Pacific time:
+/// <https://developers.google.com/workspace/gmail/api/guides/filtering>
+pub(super) fn after(floor: i64) -> String {
+    // One second early, for `after:` cuts at seconds; the floor itself is checked against
+    // internalDate.
+    format!("after:{}", floor.div_euclid(1_000) - 1)
 }

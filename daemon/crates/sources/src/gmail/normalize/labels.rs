@@ -1,14 +1,24 @@
 //! A mail's labels as a record of their own, and their hash for the item index.
 
-use nuncio_model::{LabelChange, LabelNames, LabelSet, ThreadId};
+use nuncio_model::{ItemId, LabelChange, LabelNames, LabelSet, ThreadId};
 use sha2::{Digest, Sha256};
 
 /// Hash of a label set: the first 8 bytes of the SHA-256 of the sorted ids, each ended by a line
 /// feed. It is stored in the index, so it must never change between releases.
 pub fn label_hash(labels: &LabelSet) -> u64 {
+    hash(labels.iter())
+}
+
+/// Hash of a draft: as [`label_hash`], with the id of the message behind the draft before the
+/// labels, since each save puts another message there.
+pub fn draft_hash(message: &ItemId, labels: &LabelSet) -> u64 {
+    hash([message.as_str()].into_iter().chain(labels.iter()))
+}
+
+fn hash<'a>(lines: impl Iterator<Item = &'a str>) -> u64 {
     let mut hasher = Sha256::new();
-    for id in labels.iter() {
-        hasher.update(id);
+    for line in lines {
+        hasher.update(line);
         hasher.update("\n");
     }
     let mut first = [0; 8];
@@ -42,6 +52,18 @@ mod tests {
             label_hash(&["INBOXUNREAD"].into_iter().collect()),
             label_hash(&one)
         );
+        let draft = |message| draft_hash(&ItemId::new(message), &one);
+        // printf '18c2\nINBOX\nUNREAD\n' | sha256sum
+        assert_eq!(draft("18c2"), 0xf81e_3bdf_77f1_63ac);
+        assert_ne!(draft("18c3"), draft("18c2"));
+        assert_ne!(
+            draft_hash(&ItemId::new("18c2"), &other_labels()),
+            draft("18c2")
+        );
+    }
+
+    fn other_labels() -> LabelSet {
+        ["INBOX"].into_iter().collect()
     }
 
     #[test]

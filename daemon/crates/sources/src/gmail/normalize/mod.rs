@@ -27,7 +27,7 @@ mod words;
 #[cfg(test)]
 mod tests;
 
-pub use labels::{label_change, label_hash};
+pub use labels::{draft_hash, label_change, label_hash};
 
 use bodies::Bodies;
 use notes::Notes;

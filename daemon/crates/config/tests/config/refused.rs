@@ -156,28 +156,28 @@ header = { authorization = "credential:search-auth" }
 "##,
         ),
         r##"
-error[CFG011]: nuncio.toml:4:1: `[spool] min_free` is not built yet in this release; remove it
-  4 | min_free = "**"
+error[CFG011]: nuncio.toml:2:1: `[spool] min_free` is not built yet in this release; remove it
+  2 | min_free = "**"
     | ^^^^^^^^
   hint: it will be accepted by the release that builds it; see CHANGELOG
 
-error[CFG011]: nuncio.toml:5:2: `[admin]` is not built yet in this release; remove it
-  5 | [admin]
+error[CFG011]: nuncio.toml:3:2: `[admin]` is not built yet in this release; remove it
+  3 | [admin]
     |  ^^^^^
   hint: it will be accepted by the release that builds it; see CHANGELOG
 
-error[CFG011]: nuncio.toml:9:1: `[sinks.search] filter` is not built yet in this release; remove it
-  9 | filter = ""
+error[CFG011]: nuncio.toml:7:1: `[sinks.search] filter` is not built yet in this release; remove it
+  7 | filter = ""
     | ^^^^^^
   hint: it will be accepted by the release that builds it; see CHANGELOG
 
-error[CFG011]: nuncio.toml:11:1: `[sinks.search] grants.kv` is not built yet in this release; remove it
-  11 | kv = "*****"
-     | ^^
+error[CFG011]: nuncio.toml:9:1: `[sinks.search] grants.kv` is not built yet in this release; remove it
+  9 | kv = "*****"
+    | ^^
   hint: it will be accepted by the release that builds it; see CHANGELOG
 
-error[CFG011]: nuncio.toml:12:23: `[sinks.search] grants.http` is not built yet in this release; remove it
-  12 | [[sinks.search.grants.http]]
+error[CFG011]: nuncio.toml:10:23: `[sinks.search] grants.http` is not built yet in this release; remove it
+  10 | [[sinks.search.grants.http]]
      |                       ^^^^
   hint: it will be accepted by the release that builds it; see CHANGELOG
 "##,

@@ -159,6 +159,46 @@ async fn a_series_takes_its_exceptions_with_it_and_brings_them_back() {
     assert_eq!(back[&hole].last().unwrap()[2], "cancelled");
 }
 
+/// Google gives any occurrence of a series by its id, also one that is no exception any more: it
+/// is no proof that a listing had left it out.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_exception_of_before_that_is_but_an_occurrence_now_leaves() {
+    let (mut world, users) = settled(1, 5, 59).await;
+    let user = &users[0];
+    let mut series = daily("Daily");
+    series["id"] = json!("seriesofbefore");
+    let id = world.insert_event(user, "primary", &series);
+    let moved = json!({ "summary": "Only that day" });
+    world.patch_event(user, "primary", &occurrence(&id, 3), &moved);
+    let gone = world.insert_event(user, "primary", &meeting("Gone"));
+    world.wait_calendars(&users).await;
+    world.kill_daemon();
+    // A calendar made anew may have another state under the same ids, as for whom it is invited
+    // anew.
+    world.google("user.recreate", &json!({ "user": user }));
+    world.insert_event(user, "primary", &series);
+    world.start_daemon();
+    let held = |world: &World, id: &str| {
+        let held = world.calendar_sink().unwrap();
+        held.keys().any(|key| key.ends_with(id))
+    };
+    // The calendar that the user had shared is lost with the earlier account.
+    world
+        .wait("what is gone leaves", |status| {
+            let feed = &status["users"][0]["accounts"][0]["feeds"][0];
+            assert_ne!(feed["state"], "held", "{feed}");
+            !held(&world, &gone) && !held(&world, &occurrence(&id, 3))
+        })
+        .await;
+    assert!(held(&world, &id));
+    let (code, said, _) = world.run(&["user", "verify", user, "--source", "calendar", "--json"]);
+    let report: Value = serde_json::from_str(&said).unwrap();
+    let feed = &report["feeds"][0];
+    assert_eq!(feed["collection"], "primary", "{report}");
+    let wrong = ["missing", "extra", "stale"].map(|kind| feed[kind].as_u64().unwrap());
+    assert_eq!(wrong, [0, 0, 0], "{code} {report}");
+}
+
 /// Google cancels the series on the calendar of a guest who is uninvited from it; the occurrences
 /// that the guest is still invited to stay there.
 #[tokio::test(flavor = "multi_thread")]

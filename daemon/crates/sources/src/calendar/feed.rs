@@ -6,6 +6,7 @@
 //! lists without one, and one listing by `updatedMin` then makes up for its length.
 
 use super::fold::{self, Seen, Series, Step};
+use super::occurrence::own_event;
 use super::scribe::{Scribe, Sight};
 use super::times;
 use crate::desk::{Desk, next_try};
@@ -198,9 +199,9 @@ impl Reading {
         item: &ItemId,
         origin: Origin,
     ) -> Result<Vec<Op>, Error> {
-        match self.calendar.event(&self.id, item).await {
-            Ok(event) => self.ops_of_one(event, Sight::Present, origin).await,
-            Err(error) if is_gone(&error) => {
+        match own_event(&self.calendar, &self.id, item).await {
+            Ok(Some(event)) => self.ops_of_one(event, Sight::Present, origin).await,
+            Ok(None) => {
                 let items = vec![item.clone()];
                 let rows = self.desk.store.lookup(self.feed.id, items).await?;
                 let row = rows.into_iter().flatten().next();
@@ -485,9 +486,8 @@ impl Reading {
                 }
                 families[&uid].contains(&row.item)
             } else {
-                match self.calendar.event(&self.id, &row.item).await {
-                    Ok(event) => !event.is_cancelled(),
-                    Err(error) if is_gone(&error) => false,
+                match own_event(&self.calendar, &self.id, &row.item).await {
+                    Ok(event) => event.is_some_and(|event| !event.is_cancelled()),
                     Err(error) if is_of_one_event(&error) => {
                         ops.push(Op::Fail(Failure {
                             item: row.item.clone(),

@@ -7,6 +7,7 @@ mod discover;
 mod feed;
 mod fold;
 mod normalize;
+mod occurrence;
 mod primary;
 mod scribe;
 mod shared;

@@ -1,7 +1,8 @@
 //! How a calendar is verified: one listing of all events, of which the walk's own rules say what
 //! they would write; and a get of each event that differs.
 
-use super::feed::{Listing, Reading, is_gone, is_of_one_event, is_refused, next_page};
+use super::feed::{Listing, Reading, is_of_one_event, is_refused, next_page};
+use super::occurrence::own_event;
 use super::primary::PrimaryLog;
 use super::scribe::Sight;
 use super::shared::SharedLog;
@@ -88,9 +89,9 @@ impl Reading {
         cost: &mut Cost,
     ) -> Result<Truth, Error> {
         cost.add(google, EVENT);
-        let event = match self.calendar.event(&self.id, item).await {
-            Ok(event) => event,
-            Err(error) if is_gone(&error) => return Ok(Truth::Gone(DeleteCause::Removed)),
+        let event = match own_event(&self.calendar, &self.id, item).await {
+            Ok(Some(event)) => event,
+            Ok(None) => return Ok(Truth::Gone(DeleteCause::Removed)),
             Err(error) if is_of_one_event(&error) => return Ok(Truth::Failed),
             Err(error) => return Err(error.into()),
         };

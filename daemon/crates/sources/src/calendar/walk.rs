@@ -2,16 +2,15 @@
 //! makes up for what changed meanwhile, and, where it compares, sweeps away what the listing did
 //! not show, guarded by look-ups and by the hold on mass deletions.
 
-use super::feed::{
-    CatchUp, Listing, Position, Reading, is_gone, is_of_one_event, is_refused, next_page,
-};
+use super::feed::{CatchUp, Listing, Position, Reading, is_of_one_event, is_refused, next_page};
+use super::occurrence::own_event;
 use super::scribe::Sight;
 use crate::desk::{is_mass_deletion, next_try};
 use crate::error::Error;
 use crate::identity;
 use nuncio_google::{Calendar, ListEvents};
 use nuncio_model::{DeleteCause, Failure, IndexRow, ItemId, Op, Origin, Walk, WalkPhase};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// The catch-up begins so long before the walk did: clocks and Google's replicas differ.
@@ -189,17 +188,27 @@ impl Reading {
             return self.hold(walk, n_missing).await;
         }
         let rows = store.unmarked(feed, generation, ANY_ORDER, N_SWEEP).await?;
-        let Some(mut unclear) = self.sample(&rows).await? else {
-            if walk.reason.as_deref() == Some(LISTING_LEFT_OUT) {
-                return self.hold(walk, n_missing).await;
+        let Sampled { there, mut unclear } = self.sample(&rows).await?;
+        let is_second = walk.reason.as_deref() == Some(LISTING_LEFT_OUT);
+        match (there.is_empty(), is_second) {
+            (true, _) => {}
+            (false, false) => {
+                return self
+                    .begin_walk(walk.origin, Some(LISTING_LEFT_OUT), false)
+                    .await;
             }
-            let origin = walk.origin;
-            return self.begin_walk(origin, Some(LISTING_LEFT_OUT), false).await;
-        };
+            // Once an operator has accepted that, what is there stays and the rest goes.
+            (false, true) if !accepted => return self.hold(walk, n_missing).await,
+            (false, true) => {}
+        }
         let mut ops = Vec::with_capacity(rows.len());
         for row in &rows {
             ops.push(if let Some(failure) = unclear.remove(&row.item) {
                 Op::Fail(failure)
+            } else if there.contains(&row.item) {
+                Op::Mark {
+                    item: row.item.clone(),
+                }
             } else if self.is_there_for(others, row).await? {
                 tracing::info!(
                     account = %self.desk.name,
@@ -283,15 +292,15 @@ impl Reading {
         Ok(())
     }
 
-    /// Looks up some of the missing events: those that Google cannot tell of, which stay and are
-    /// tried again; `None` if one of them is there after all.
-    async fn sample(&self, rows: &[IndexRow]) -> Result<Option<HashMap<ItemId, Failure>>, Error> {
-        let mut unclear = HashMap::new();
+    /// Looks up some of the missing events.
+    async fn sample(&self, rows: &[IndexRow]) -> Result<Sampled, Error> {
+        let mut sampled = Sampled::default();
         for row in rows.iter().take(N_SAMPLE) {
-            match self.calendar.event(&self.id, &row.item).await {
-                Ok(event) if event.is_cancelled() => {}
-                Ok(_) => return Ok(None),
-                Err(error) if is_gone(&error) => {}
+            match own_event(&self.calendar, &self.id, &row.item).await {
+                Ok(Some(event)) if !event.is_cancelled() => {
+                    sampled.there.insert(row.item.clone());
+                }
+                Ok(_) => {}
                 Err(error) if is_of_one_event(&error) => {
                     let failure = Failure {
                         item: row.item.clone(),
@@ -299,12 +308,12 @@ impl Reading {
                         message: error.to_string(),
                         next_try: next_try(self.desk.clock.now_ms(), 0),
                     };
-                    unclear.insert(row.item.clone(), failure);
+                    sampled.unclear.insert(row.item.clone(), failure);
                 }
                 Err(error) => return Err(error.into()),
             }
         }
-        Ok(Some(unclear))
+        Ok(sampled)
     }
 
     /// Whether the first of `others` that can tell sees the event.
@@ -314,9 +323,8 @@ impl Reading {
         row: &IndexRow,
     ) -> Result<bool, Error> {
         for other in others {
-            match other.event(&self.id, &row.item).await {
-                Ok(event) => return Ok(!event.is_cancelled()),
-                Err(error) if is_gone(&error) => return Ok(false),
+            match own_event(other, &self.id, &row.item).await {
+                Ok(event) => return Ok(event.is_some_and(|event| !event.is_cancelled())),
                 Err(error) => tracing::debug!(
                     account = %self.desk.name,
                     source = "calendar",
@@ -327,6 +335,15 @@ impl Reading {
         }
         Ok(false)
     }
+}
+
+/// What a look at missing events has shown.
+#[derive(Debug, Default)]
+struct Sampled {
+    /// Those that are there after all.
+    there: HashSet<ItemId>,
+    /// Those that Google cannot tell of; they stay and are tried again.
+    unclear: HashMap<ItemId, Failure>,
 }
 
 /// From when on changes are to be made up for, in milliseconds since 1970: the walk's beginning

@@ -9,7 +9,7 @@ use crate::desk::is_mass_deletion;
 use crate::error::{Error, is_not_found};
 use nuncio_google::ListMessages;
 use nuncio_model::{DeleteCause, IndexRow, ItemId, LabelSet, Op, Origin, Walk, WalkPhase};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// Missing items that are looked up before any is deleted.
 const N_SAMPLE: u32 = 10;
@@ -234,24 +234,31 @@ impl MailFeed {
             .store
             .unmarked(feed, walk.generation, walk.baseline, N_SWEEP)
             .await?;
-        let Some(causes) = self.sample(mailbox, &rows).await? else {
-            if walk.reason.as_deref() == Some(LISTING_LEFT_OUT) {
-                let held = Walk {
-                    phase: WalkPhase::Held {
-                        deletions: n_missing,
-                    },
-                    ..walk
-                };
-                self.store_walk(mailbox, Some(held)).await?;
-            } else {
-                self.begin_walk(mailbox, Origin::Resync, Some(LISTING_LEFT_OUT))
-                    .await?;
+        let Sampled { there, causes } = self.sample(mailbox, &rows).await?;
+        let is_second = walk.reason.as_deref() == Some(LISTING_LEFT_OUT);
+        match (there.is_empty(), is_second) {
+            (true, _) => {}
+            (false, false) => {
+                return self
+                    .begin_walk(mailbox, Origin::Resync, Some(LISTING_LEFT_OUT))
+                    .await;
             }
-            return Ok(());
-        };
+            (false, true) if !accepted => {
+                let phase = WalkPhase::Held {
+                    deletions: n_missing,
+                };
+                return self.store_walk(mailbox, Some(Walk { phase, ..walk })).await;
+            }
+            // Once an operator has accepted that, what is there stays and the rest goes.
+            (false, true) => {}
+        }
         let ops = rows
             .iter()
             .map(|row| {
+                if there.contains(&row.item) {
+                    let item = row.item.clone();
+                    return Op::Mark { item };
+                }
                 // With its own order: should it show up again, any state of it is newer.
                 let cause = causes
                     .get(&row.item)
@@ -273,29 +280,25 @@ impl MailFeed {
         Ok(())
     }
 
-    /// Looks up some of the missing messages: why they are missing, or `None` if one of them is
-    /// there after all.
-    async fn sample(
-        &self,
-        mailbox: &Mailbox,
-        rows: &[IndexRow],
-    ) -> Result<Option<HashMap<ItemId, DeleteCause>>, Error> {
-        let mut causes = HashMap::new();
+    /// Looks up some of the missing messages.
+    async fn sample(&self, mailbox: &Mailbox, rows: &[IndexRow]) -> Result<Sampled, Error> {
+        let mut sampled = Sampled::default();
         for row in rows.iter().take(N_SAMPLE as usize) {
             let cause = match mailbox.gmail.walking().message_minimal(&row.item).await {
                 Ok(message) => {
                     let labels: LabelSet = message.label_ids.into_iter().collect();
                     if mailbox.scribe.scope.covers(&labels) {
-                        return Ok(None);
+                        sampled.there.insert(row.item.clone());
+                        continue;
                     }
                     DeleteCause::OutOfScope
                 }
                 Err(error) if is_not_found(&error) => DeleteCause::Removed,
                 Err(error) => return Err(error.into()),
             };
-            causes.insert(row.item.clone(), cause);
+            sampled.causes.insert(row.item.clone(), cause);
         }
-        Ok(Some(causes))
+        Ok(sampled)
     }
 
     /// An operator accepts what a held resync would delete.
@@ -312,6 +315,15 @@ impl MailFeed {
         }
         Ok(())
     }
+}
+
+/// What a look at missing messages has shown.
+#[derive(Debug, Default)]
+struct Sampled {
+    /// Those that are there after all.
+    there: HashSet<ItemId>,
+    /// Why the others are missing.
+    causes: HashMap<ItemId, DeleteCause>,
 }
 
 /// The row's labels by the listings. Labels that labels.list does not know (such as coloured

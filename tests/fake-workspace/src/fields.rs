@@ -318,7 +318,11 @@ mod tests {
             let mask = Mask::parse(&text).expect(&text);
             mask.apply(&mut found);
             assert_eq!(found, expected, "{text} of {value}");
-            assert_eq!(select(&value, &Selection::of(&mask)), expected, "{text} of {value}");
+            assert_eq!(
+                select(&value, &Selection::of(&mask)),
+                expected,
+                "{text} of {value}"
+            );
         }
     }
 }

@@ -465,10 +465,7 @@ fn add_exceptions(
     guests: &[UserIndex],
     rng: &mut fastrand::Rng,
 ) {
-    let Some(master) = store
-        .event(key, id)
-        .filter(|event| event.is_recurring())
-    else {
+    let Some(master) = store.event(key, id).filter(|event| event.is_recurring()) else {
         return;
     };
     let (Some(shape), Some(calendar)) = (master.shape(), store.calendar(key)) else {

@@ -227,8 +227,8 @@ impl Desk<'_> {
         for guest in before.iter().filter(|guest| !guests.contains(guest)) {
             let key = Key::primary(*guest);
             let old = self.store.event(&key, id);
-            if let Some(mut copy) = old
-                .filter(|old| old.is_live() && old.origin.as_ref() == Some(host) && key != *host)
+            if let Some(mut copy) =
+                old.filter(|old| old.is_live() && old.origin.as_ref() == Some(host) && key != *host)
             {
                 copy.state = State::Cancelled { details: false };
                 copy.updated = now;

@@ -502,9 +502,8 @@ impl Listing {
             }
         }
         // An exception speaks for itself.
-        changed.retain(|instance| {
-            instance.id == event.id || !calendar.events.contains(&instance.id)
-        });
+        changed
+            .retain(|instance| instance.id == event.id || !calendar.events.contains(&instance.id));
         changed
     }
 }

@@ -127,7 +127,9 @@ impl Events {
 
     /// Whether there is an event with this id that takes place.
     pub(crate) fn is_live(&self, id: &str) -> bool {
-        self.0.get(id).is_some_and(|event| event.state == State::Live)
+        self.0
+            .get(id)
+            .is_some_and(|event| event.state == State::Live)
     }
 
     /// Whether an event that takes place has this `iCalUID`.

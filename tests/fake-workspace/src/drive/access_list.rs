@@ -103,7 +103,11 @@ mod tests {
             assert_eq!(list.of_others().collect::<Vec<_>>(), [&anyone], "{n}");
             for user in 0..2 * n + 1 {
                 let found = list.of_member(UserIndex(user));
-                assert_eq!(found.is_some(), user % 2 == 0 && user < 2 * n, "{user} of {n}");
+                assert_eq!(
+                    found.is_some(),
+                    user % 2 == 0 && user < 2 * n,
+                    "{user} of {n}"
+                );
                 let named = Grantee::Member(UserIndex(user));
                 assert!(found.is_none_or(|found| found.grantee == named));
             }

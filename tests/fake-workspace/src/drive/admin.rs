@@ -90,7 +90,12 @@ fn open<'a>(
 /// The file after a change, as its user sees it; only its id if they do not see it any more.
 fn show(workspace: &Workspace, store: &Store, caller: &Caller, id: &FileId) -> Value {
     match store.seen(caller, id.as_str()) {
-        Ok(seen) => view::file(workspace, caller, &seen, &Selection::of(&Mask::everything())),
+        Ok(seen) => view::file(
+            workspace,
+            caller,
+            &seen,
+            &Selection::of(&Mask::everything()),
+        ),
         Err(_) => json!({ "id": id.as_str() }),
     }
 }

@@ -132,7 +132,11 @@ mod tests {
                 );
                 let after = items.get(items.len() / 2).map(|id| id.as_str());
                 let rest: Vec<&FileId> = store
-                    .drive_items(*user, drive.as_str(), after.map_or(Bound::Unbounded, Bound::Excluded))
+                    .drive_items(
+                        *user,
+                        drive.as_str(),
+                        after.map_or(Bound::Unbounded, Bound::Excluded),
+                    )
                     .collect();
                 assert!(items.ends_with(&rest) && rest.len() < items.len().max(1));
             }
@@ -153,7 +157,11 @@ mod tests {
             for round in 0..400 {
                 let user = UserIndex(rng.usize(..5));
                 let deed = activity::change(workspace, user, &mut rng);
-                check(&workspace.drive(), &users, &format!("{deed}, round {round}"));
+                check(
+                    &workspace.drive(),
+                    &users,
+                    &format!("{deed}, round {round}"),
+                );
             }
             // What no activity does: all that an account has goes at once.
             workspace.drive_mut().forget(UserIndex(1), 1);

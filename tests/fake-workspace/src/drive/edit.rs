@@ -254,7 +254,10 @@ impl Store {
         let is_drive = self.edit(id.as_str(), |file| {
             file.version += 1;
             file.permissions.edit(|list| {
-                match list.iter_mut().find(|old| old.grantee == permission.grantee) {
+                match list
+                    .iter_mut()
+                    .find(|old| old.grantee == permission.grantee)
+                {
                     Some(old) => {
                         old.role = permission.role;
                         old.discoverable = permission.discoverable;

@@ -334,9 +334,10 @@ fn add_kind(seen: &Seen<'_>, members: &mut Members<'_>) {
         members.put("inheritedPermissionsDisabled", || json!(file.limited));
     }
     if let Some(target) = &file.target {
-        members.put("shortcutDetails", || {
-            json!({ "targetId": target.id.as_str(), "targetMimeType": &*target.mime_type })
-        });
+        members.put(
+            "shortcutDetails",
+            || json!({ "targetId": target.id.as_str(), "targetMimeType": &*target.mime_type }),
+        );
     }
     let Some(head) = file.head() else { return };
     members.put("size", || json!(head.size().to_string()));
@@ -344,13 +345,12 @@ fn add_kind(seen: &Seen<'_>, members: &mut Members<'_>) {
         let formats = export_formats(&file.mime_type);
         members.put_some("exportLinks", || {
             let link = |format: &&str| {
-                let link = format!(
-                    "https://docs.google.com/feeds/download/export?id={id}&type={format}"
-                );
+                let link =
+                    format!("https://docs.google.com/feeds/download/export?id={id}&type={format}");
                 ((*format).to_owned(), json!(link))
             };
             let links: Map<String, Value> = formats.iter().map(link).collect();
-            (!links.is_empty()).then(|| Value::Object(links))
+            (!links.is_empty()).then_some(Value::Object(links))
         });
         return;
     }
@@ -373,19 +373,15 @@ fn add_kind(seen: &Seen<'_>, members: &mut Members<'_>) {
         ))
     });
     if file.mime_type.starts_with("image/") {
-        members.put("imageMediaMetadata", || {
-            json!({ "width": 640, "height": 480, "rotation": 0 })
-        });
+        members.put(
+            "imageMediaMetadata",
+            || json!({ "width": 640, "height": 480, "rotation": 0 }),
+        );
     }
 }
 
 /// Owner, shared drive, permissions: what differs between My Drive and shared drives.
-fn add_sharing(
-    workspace: &Workspace,
-    caller: &Caller,
-    seen: &Seen<'_>,
-    members: &mut Members<'_>,
-) {
+fn add_sharing(workspace: &Workspace, caller: &Caller, seen: &Seen<'_>, members: &mut Members<'_>) {
     let (file, me) = (seen.file, caller.user);
     // A shared drive has hundreds of members, whom every item in it inherits.
     let effective = LazyCell::new(|| seen.store.effective(seen));
@@ -432,12 +428,7 @@ fn add_sharing(
     }
 }
 
-fn add_rare(
-    workspace: &Workspace,
-    caller: &Caller,
-    seen: &Seen<'_>,
-    members: &mut Members<'_>,
-) {
+fn add_rare(workspace: &Workspace, caller: &Caller, seen: &Seen<'_>, members: &mut Members<'_>) {
     let rare = seen.file.rare();
     if !rare.properties.is_empty() {
         members.put("properties", || json!(rare.properties));

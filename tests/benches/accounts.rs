@@ -25,6 +25,8 @@ async fn main() {
     let n: usize = n.and_then(|n| n.parse().ok()).unwrap_or(1_000);
     let mut world = World::start_with(|options| {
         (options.users, options.seed) = (n, 1_000);
+        // With TLS the daemon speaks HTTP/2 over one connection, as with Google; without, it keeps hundreds open.
+        options.tls = true;
         (options.messages, options.events, options.files) = (n * MAILS, n * EVENTS, n * FILES);
     })
     .await;

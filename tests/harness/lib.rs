@@ -144,16 +144,7 @@ impl World {
     }
 
     fn nuncio(&self) -> Command {
-        let mut command = Command::new(binary("nuncio"));
-        command
-            .arg("--config")
-            .arg(self.path("nuncio.toml"))
-            .arg("--state-dir")
-            .arg(self.path("state"))
-            .arg("--socket")
-            .arg(self.path("admin.sock"))
-            .stdin(Stdio::null());
-        command
+        self.nuncio_at(&self.path("state"), &self.path("admin.sock"))
     }
 
     /// Runs one command: exit code, stdout, stderr.

@@ -19,7 +19,7 @@ pub use soak::soak;
 
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 /// Lines of the log that a failing test prints.

@@ -3,12 +3,17 @@
 //! under both price lists and both ways of charging delegated calls. Each user walks with as many
 //! calls as the governor lets it and polls its history besides.
 //!
+//! Daemon's part and fake share this process; the last column tells how many cores both took, for where that is all
+//! that the machine has, the machine is the limit and not a budget. `NUNCIO_USERS` sets how many users, `NUNCIO_ONLY`
+//! leaves out what does not have the word in its row.
+//!
 //! The first minute is not counted: budgets begin empty, and a domain that Google charges to the
 //! service account is found out by refusals.
 
 #![expect(clippy::print_stdout, reason = "a benchmark's output is its result")]
 
 use fake_workspace::{ChargeTo, Options, PriceList, Server};
+use nuncio_benches::cpu_time;
 use nuncio_google::{
     ApiName, Endpoint, Gmail, Google, Key, Limit, Limits, ListMessages, QuotaOptions,
 };
@@ -18,7 +23,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
-const USERS: usize = 200;
 /// Walking tasks of a user; how many calls run is up to the governor.
 const WALKERS: usize = 8;
 const POLL_INTERVAL: Duration = Duration::from_secs(10);
@@ -30,24 +34,49 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
+    let n_users = std::env::var("NUNCIO_USERS").ok();
+    let n_users = n_users.and_then(|n| n.parse().ok()).unwrap_or(200);
+    let only = std::env::var("NUNCIO_ONLY").unwrap_or_default();
     println!(
-        "{USERS} users, {} s after {} s of warm-up\n",
+        "{n_users} users, {} s after {} s of warm-up\n",
         MEASURED.as_secs(),
         WARM_UP.as_secs()
     );
-    println!("price list  charged          units/min   allowed  used   refused of calls");
+    println!("price list  charged          units/min   allowed  used   refused of calls  cores");
     for list in [PriceList::May2026, PriceList::Legacy] {
         for charge in [ChargeTo::Mailbox, ChargeTo::ServiceAccount] {
-            measure(list, charge).await?;
+            let name = row(list, charge);
+            if name.contains(&only) {
+                measure(&name, n_users, list, charge).await?;
+            }
         }
     }
     Ok(())
 }
 
-async fn measure(list: PriceList, charge: ChargeTo) -> Result<(), Failure> {
+/// What a row is called.
+fn row(list: PriceList, charge: ChargeTo) -> String {
+    let name = if list == PriceList::Legacy {
+        "legacy"
+    } else {
+        "2026-05"
+    };
+    let whom = match charge {
+        ChargeTo::Mailbox => "mailbox",
+        ChargeTo::ServiceAccount => "service account",
+    };
+    format!("{name:<11} {whom:<15}")
+}
+
+async fn measure(
+    name: &str,
+    n_users: usize,
+    list: PriceList,
+    charge: ChargeTo,
+) -> Result<(), Failure> {
     let dir = tempfile::tempdir()?;
     let mut options = Options::new(dir.path());
-    (options.users, options.messages) = (USERS, USERS * 20);
+    (options.users, options.messages) = (n_users, n_users * 20);
     (options.events, options.files) = (0, 0);
     (options.quota, options.charge) = (list, charge);
     let server = Server::start(options).await?;
@@ -84,44 +113,38 @@ async fn measure(list: PriceList, charge: ChargeTo) -> Result<(), Failure> {
     }
     tokio::time::sleep(WARM_UP).await;
     let (before, begun) = (spent(&server)?, Instant::now());
+    let cpu = cpu_time().unwrap_or_default();
     tokio::time::sleep(MEASURED).await;
     let (after, took) = (spent(&server)?, begun.elapsed());
+    let cpu = cpu_time().unwrap_or_default() - cpu;
     tasks.shutdown().await;
 
     let minutes = took.as_secs_f64() / 60.0;
     let per_minute = (after.units - before.units) as f64 / minutes;
-    let allowed = allowed(list, charge);
+    let allowed = allowed(n_users, list, charge);
     let (n_refused, n_calls) = (
         after.n_refused - before.n_refused,
         after.n_calls - before.n_calls,
     );
-    let name = if list == PriceList::Legacy {
-        "legacy"
-    } else {
-        "2026-05"
-    };
-    let whom = match charge {
-        ChargeTo::Mailbox => "mailbox",
-        ChargeTo::ServiceAccount => "service account",
-    };
     println!(
-        "{name:<11} {whom:<15} {per_minute:>10.0} {allowed:>9.0} {:>5.1}%  {n_refused} of {} ({:.3}%)",
+        "{name} {per_minute:>10.0} {allowed:>9.0} {:>5.1}%  {n_refused} of {} ({:.3}%)  {:.2}",
         per_minute * 100.0 / allowed,
         n_calls + n_refused,
         n_refused as f64 * 100.0 / (n_calls + n_refused).max(1) as f64,
+        cpu.as_secs_f64() / took.as_secs_f64(),
     );
     Ok(())
 }
 
 /// Units a minute that the tightest budget allows.
-fn allowed(list: PriceList, charge: ChargeTo) -> f64 {
+fn allowed(n_users: usize, list: PriceList, charge: ChargeTo) -> f64 {
     let user = if list == PriceList::Legacy {
         15_000.0
     } else {
         6_000.0
     };
     match charge {
-        ChargeTo::Mailbox => f64::min(user * USERS as f64, 1_200_000.0),
+        ChargeTo::Mailbox => f64::min(user * n_users as f64, 1_200_000.0),
         ChargeTo::ServiceAccount => user,
     }
 }

@@ -19,7 +19,7 @@ pub use soak::soak;
 
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 /// Lines of the log that a failing test prints.
@@ -144,16 +144,7 @@ impl World {
     }
 
     fn nuncio(&self) -> Command {
-        let mut command = Command::new(binary("nuncio"));
-        command
-            .arg("--config")
-            .arg(self.path("nuncio.toml"))
-            .arg("--state-dir")
-            .arg(self.path("state"))
-            .arg("--socket")
-            .arg(self.path("admin.sock"))
-            .stdin(Stdio::null());
-        command
+        self.nuncio_at(&self.path("state"), &self.path("admin.sock"))
     }
 
     /// Runs one command: exit code, stdout, stderr.

@@ -139,6 +139,10 @@ impl World {
             .arg("--socket")
             .arg(socket)
             .stdin(Stdio::null());
+        // The roots that the daemon trusts instead of the machine's.
+        if let Some(ca) = self.workspace.ca_path() {
+            command.env("SSL_CERT_FILE", ca);
+        }
         command
     }
 

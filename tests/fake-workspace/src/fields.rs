@@ -34,7 +34,7 @@ fn invalid(selection: &str) -> ApiError {
 }
 
 /// What to keep of an object.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Mask {
     /// Whether it is selected as a whole, whatever else is said of its members.
     whole: bool,
@@ -85,6 +85,20 @@ impl Mask {
         Some(())
     }
 
+    /// A mask that selects everything.
+    pub(crate) fn everything() -> Self {
+        Self {
+            whole: true,
+            members: BTreeMap::new(),
+        }
+    }
+
+    /// What is said of a member, by its name and by the star.
+    fn inner(&self, name: &str) -> impl Iterator<Item = &Self> {
+        let found = [self.members.get(name), self.members.get("*")];
+        found.into_iter().flatten()
+    }
+
     /// Whether no part of the object is left out.
     fn is_whole(&self) -> bool {
         self.whole || self.members.get("*").is_some_and(Self::is_whole)
@@ -96,6 +110,35 @@ impl Mask {
     }
 }
 
+/// What masks select of one object, for those who build it: what is not selected need not be found out.
+#[derive(Debug, Clone)]
+pub(crate) struct Selection<'a>(Vec<&'a Mask>);
+
+impl<'a> Selection<'a> {
+    /// What one mask selects of the answer.
+    pub(crate) fn of(mask: &'a Mask) -> Self {
+        Self(vec![mask])
+    }
+
+    /// What is selected of a member, or of each object in it if it is a list.
+    pub(crate) fn within(&self, name: &str) -> Self {
+        if self.is_whole() {
+            return self.clone();
+        }
+        let inner = self.0.iter().flat_map(|mask| mask.inner(name));
+        Self(inner.collect())
+    }
+
+    /// Whether a member, or a part of it, is selected.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.is_whole() || self.0.iter().any(|mask| mask.inner(name).next().is_some())
+    }
+
+    fn is_whole(&self) -> bool {
+        self.0.iter().any(|mask| mask.is_whole())
+    }
+}
+
 /// Keeps what one of `masks` selects.
 fn keep(masks: &[&Mask], value: &mut Value) {
     if masks.iter().any(|mask| mask.is_whole()) {
@@ -104,11 +147,7 @@ fn keep(masks: &[&Mask], value: &mut Value) {
     match value {
         Value::Array(items) => items.iter_mut().for_each(|item| keep(masks, item)),
         Value::Object(members) => members.retain(|name, member| {
-            let inner: Vec<&Mask> = masks
-                .iter()
-                .flat_map(|mask| [mask.members.get(name.as_str()), mask.members.get("*")])
-                .flatten()
-                .collect();
+            let inner: Vec<&Mask> = masks.iter().flat_map(|mask| mask.inner(name)).collect();
             !inner.is_empty() && {
                 keep(&inner, member);
                 true
@@ -252,6 +291,20 @@ mod tests {
         }
     }
 
+    /// What is kept if one asks for each member before it is built.
+    fn select(value: &Value, selection: &Selection<'_>) -> Value {
+        match value {
+            Value::Array(items) => items.iter().map(|item| select(item, selection)).collect(),
+            Value::Object(members) => members
+                .iter()
+                .filter(|(name, _)| selection.has(name))
+                .map(|(name, member)| (name.clone(), select(member, &selection.within(name))))
+                .collect::<serde_json::Map<String, Value>>()
+                .into(),
+            other => other.clone(),
+        }
+    }
+
     #[test]
     fn a_mask_is_the_set_of_its_paths() {
         let mut rng = fastrand::Rng::with_seed(5);
@@ -262,8 +315,14 @@ mod tests {
             let value = random_value(&mut rng, 0);
             let expected = reference(&value, &mut Vec::new(), &paths);
             let mut found = value.clone();
-            Mask::parse(&text).expect(&text).apply(&mut found);
+            let mask = Mask::parse(&text).expect(&text);
+            mask.apply(&mut found);
             assert_eq!(found, expected, "{text} of {value}");
+            assert_eq!(
+                select(&value, &Selection::of(&mask)),
+                expected,
+                "{text} of {value}"
+            );
         }
     }
 }

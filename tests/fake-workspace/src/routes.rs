@@ -4,6 +4,7 @@
 use crate::call::{Body, Call, Reply, segments};
 use crate::error::ApiError;
 use crate::faults::Target;
+use crate::fields::Mask;
 use crate::quota::Charge;
 use crate::workspace::{UserIndex, Workspace};
 use crate::{calendar, directory, drive, fields, gmail, oauth, pubsub};
@@ -147,6 +148,8 @@ pub(crate) struct Context<'a> {
     /// The scopes of the token.
     pub(crate) scopes: &'a [String],
     pub(crate) empty_page: bool,
+    /// What is asked for of the answer; the mask is applied later, so nobody has to heed it.
+    pub(crate) mask: Option<&'a Mask>,
     /// What came in a resumable upload, in its last call.
     pub(crate) uploaded: Option<&'a Uploaded>,
     pattern: &'static str,
@@ -245,6 +248,7 @@ pub(crate) async fn answer(workspace: &Workspace, call: &Call) -> Reply {
                 caller: grant.user,
                 scopes: &grant.scopes,
                 empty_page: suffering.empty_page,
+                mask: mask.as_ref(),
                 uploaded: None,
                 pattern: operation.path,
             };

@@ -209,6 +209,11 @@ impl Server {
         })
     }
 
+    #[cfg(test)]
+    pub(crate) fn workspace(&self) -> &Workspace {
+        &self.workspace
+    }
+
     /// The URL in front of all API paths, without a slash at its end.
     pub fn base(&self) -> &str {
         &self.workspace.base

@@ -17,7 +17,7 @@ use std::collections::HashMap;
 use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// The place of a user in the domain; never reused.
@@ -173,7 +173,7 @@ pub(crate) struct Workspace {
     users: Mutex<Users>,
     mailboxes: Vec<Mutex<Mailbox>>,
     calendars: Mutex<Calendars>,
-    drive: Mutex<Drive>,
+    drive: RwLock<Drive>,
     delegation: Mutex<Delegation>,
     tokens: Mutex<Tokens>,
     faults: Mutex<Faults>,
@@ -217,7 +217,7 @@ impl Workspace {
             users: Mutex::new(Users::new(parts.users)),
             mailboxes: parts.mailboxes.into_iter().map(Mutex::new).collect(),
             calendars: Mutex::new(parts.calendars),
-            drive: Mutex::new(parts.drive),
+            drive: RwLock::new(parts.drive),
             delegation: Mutex::new(Delegation::default()),
             tokens: Mutex::new(Tokens::new(parts.seed)),
             faults: Mutex::new(Faults::default()),
@@ -244,9 +244,14 @@ impl Workspace {
         lock(&self.mailboxes[index.0])
     }
 
-    /// The Drive of everybody; users may be looked up while it is held, never the other way round.
-    pub(crate) fn drive(&self) -> MutexGuard<'_, Drive> {
-        lock(&self.drive)
+    /// The Drive of everybody to read in; users may be looked up while it is held, never the other way round.
+    pub(crate) fn drive(&self) -> RwLockReadGuard<'_, Drive> {
+        self.drive.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The same to write in.
+    pub(crate) fn drive_mut(&self) -> RwLockWriteGuard<'_, Drive> {
+        self.drive.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn calendars(&self) -> MutexGuard<'_, Calendars> {

@@ -107,14 +107,14 @@ pub(crate) fn change(
 fn any_event(desk: &Desk<'_>, key: &Key, rng: &mut fastrand::Rng) -> Option<Event> {
     let calendar = desk.store.calendar(key)?;
     let deleted_too = rng.u8(..10) == 0;
-    let events: Vec<&Event> = calendar
+    let events: Vec<Event> = calendar
         .events
-        .values()
+        .after(None)
         .filter(|event| {
             event.is_live() || (deleted_too && event.state == (State::Cancelled { details: true }))
         })
         .collect();
-    rng.choice(events).cloned()
+    rng.choice(events)
 }
 
 fn patch(desk: &mut Desk<'_>, calendar: &str, id: &str, input: Value) -> Result<(), ApiError> {

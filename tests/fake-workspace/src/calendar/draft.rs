@@ -1,13 +1,13 @@
 //! From the body of a request to an event that can be stored: checks, defaults, time zones, conferences.
 
 use super::desk::{invalid, refused, required};
+use super::packed::Body;
 use super::recur;
 use super::store::Event;
 use super::when::{Fault, When};
 use crate::error::ApiError;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 /// Members that belong to one copy of an event alone.
 const OWN: [&str; 2] = ["reminders", "colorId"];
@@ -78,9 +78,7 @@ pub(crate) fn form(event: &Event) -> Map<String, Value> {
 }
 
 /// Divides a form into what all copies share and what this copy has alone.
-pub(crate) fn divide(
-    mut form: Map<String, Value>,
-) -> (Arc<Map<String, Value>>, Map<String, Value>) {
+pub(crate) fn divide(mut form: Map<String, Value>) -> (Body, Map<String, Value>) {
     let mut own = Map::new();
     for name in OWN {
         if let Some(value) = form.remove(name) {
@@ -99,7 +97,7 @@ pub(crate) fn divide(
             form.insert("extendedProperties".to_owned(), json!({ "shared": shared }));
         }
     }
-    (Arc::new(form), own)
+    (form.into(), own)
 }
 
 /// Checks a whole form and brings it into the stored shape.

@@ -17,12 +17,11 @@ use serde_json::Value;
 /// `GET /calendars/{calendarId}/events`.
 pub(super) fn list(context: &Context<'_>) -> Result<Reply, ApiError> {
     let mut desk = Desk::of_caller(context.workspace, context.caller)?;
-    desk.list_events(
-        context.path("calendarId"),
-        &context.call.query,
-        fill(context),
-    )
-    .map(Reply::json)
+    let calendar = context.path("calendarId");
+    let listed = desk.list_events(calendar, &context.call.query, fill(context))?;
+    // Others need the calendars while this page is rendered.
+    drop(desk);
+    Ok(Reply::json(listed.render()))
 }
 
 fn fill(context: &Context<'_>) -> Fill {
@@ -37,8 +36,9 @@ fn fill(context: &Context<'_>) -> Fill {
 pub(super) fn instances(context: &Context<'_>) -> Result<Reply, ApiError> {
     let mut desk = Desk::of_caller(context.workspace, context.caller)?;
     let (calendar, event) = (context.path("calendarId"), context.path("eventId"));
-    desk.list_instances(calendar, event, &context.call.query, fill(context))
-        .map(Reply::json)
+    let listed = desk.list_instances(calendar, event, &context.call.query, fill(context))?;
+    drop(desk);
+    Ok(Reply::json(listed.render()))
 }
 
 /// `GET /calendars/{calendarId}/events/{eventId}`.

@@ -12,7 +12,6 @@ use crate::workspace::{UserIndex, Workspace};
 use jiff::{Span, Timestamp};
 use serde_json::{Map, Value, json};
 use std::ops::Range;
-use std::sync::Arc;
 
 /// Users whose calendars are generated together and who meet each other.
 pub(crate) const TEAM: usize = 8;
@@ -466,11 +465,7 @@ fn add_exceptions(
     guests: &[UserIndex],
     rng: &mut fastrand::Rng,
 ) {
-    let Some(master) = store
-        .event(key, id)
-        .filter(|event| event.is_recurring())
-        .cloned()
-    else {
+    let Some(master) = store.event(key, id).filter(|event| event.is_recurring()) else {
         return;
     };
     let (Some(shape), Some(calendar)) = (master.shape(), store.calendar(key)) else {
@@ -497,7 +492,7 @@ fn add_exceptions(
                     body.insert(name.to_owned(), When::Time { at, zone }.stored());
                 }
             }
-            exception.body = Arc::new(body);
+            exception.body = body.into();
         }
         put_all(store, key, guests, exception);
     }

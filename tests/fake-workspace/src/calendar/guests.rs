@@ -7,7 +7,6 @@ use super::store::{Event, Key, State};
 use crate::error::ApiError;
 use crate::workspace::UserIndex;
 use serde_json::{Map, Value, json};
-use std::sync::Arc;
 
 impl Desk<'_> {
     /// Whether the client says that it sends nothing but the own answer.
@@ -159,7 +158,7 @@ impl Desk<'_> {
                 *attendee = response.clone();
             }
         }
-        event.body = Arc::new(body);
+        event.body = body.into();
         event.updated = self.store.now();
         self.store.put(host, event);
         self.spread(host, id, &guests);
@@ -184,7 +183,7 @@ impl Desk<'_> {
     /// Brings the organizer's copy of an event to all guests; `before` are the guests that it had.
     pub(super) fn spread(&mut self, host: &Key, id: &str, before: &[UserIndex]) {
         self.spread_now(host, id, before);
-        let Some(event) = self.store.event(host, id).cloned() else {
+        let Some(event) = self.store.event(host, id) else {
             return;
         };
         if let Some(body) = draft::conference_ready(&event.body, &mut self.store.rng) {
@@ -195,18 +194,18 @@ impl Desk<'_> {
 
     /// The meeting room is there a moment after the event was written: another change.
     fn finish_conference(&mut self, host: &Key, id: &str, body: Map<String, Value>) {
-        let Some(mut event) = self.store.event(host, id).cloned() else {
+        let Some(mut event) = self.store.event(host, id) else {
             return;
         };
         let guests = self.guests(&event);
-        event.body = Arc::new(body);
+        event.body = body.into();
         event.updated = self.store.now();
         self.store.put(host, event);
         self.spread_now(host, id, &guests);
     }
 
     fn spread_now(&mut self, host: &Key, id: &str, before: &[UserIndex]) {
-        let Some(event) = self.store.event(host, id).cloned() else {
+        let Some(event) = self.store.event(host, id) else {
             return;
         };
         if event.origin.as_ref() != Some(host) {
@@ -228,9 +227,8 @@ impl Desk<'_> {
         for guest in before.iter().filter(|guest| !guests.contains(guest)) {
             let key = Key::primary(*guest);
             let old = self.store.event(&key, id);
-            if let Some(mut copy) = old
-                .filter(|old| old.is_live() && old.origin.as_ref() == Some(host) && key != *host)
-                .cloned()
+            if let Some(mut copy) =
+                old.filter(|old| old.is_live() && old.origin.as_ref() == Some(host) && key != *host)
             {
                 copy.state = State::Cancelled { details: false };
                 copy.updated = now;
@@ -241,7 +239,7 @@ impl Desk<'_> {
 }
 
 /// What a guest's calendar is to hold of an event; `None` if it does already, or must not.
-fn guest_copy(event: &Event, old: Option<&Event>, host: &Key, now: i64) -> Option<Event> {
+fn guest_copy(event: &Event, old: Option<Event>, host: &Key, now: i64) -> Option<Event> {
     let state = match event.state {
         State::Live => State::Live,
         State::Cancelled { .. } => State::Cancelled { details: false },
@@ -263,10 +261,10 @@ fn guest_copy(event: &Event, old: Option<&Event>, host: &Key, now: i64) -> Optio
         return None;
     }
     let removed_by_hand = old.state == (State::Cancelled { details: true });
-    if (Arc::ptr_eq(&old.body, &event.body) || old.body == event.body) && old.state == state {
+    if old.body == event.body && old.state == state {
         return None;
     }
-    let mut copy = old.clone();
+    let mut copy = old;
     copy.body = event.body.clone();
     copy.updated = now;
     if !removed_by_hand {

@@ -17,9 +17,7 @@ use crate::wire;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::{Map, Value, json};
-use std::borrow::Cow;
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 const MAX_PAGE: usize = 2500;
 const DEFAULT_PAGE: usize = 250;
@@ -70,10 +68,47 @@ pub(crate) struct Listing {
 }
 
 /// An event that belongs to a page, under its key in the order.
-struct Candidate<'a> {
+struct Candidate {
     key: String,
     /// `None` for one that the listing passes over.
-    event: Option<Cow<'a, Event>>,
+    event: Option<Event>,
+}
+
+/// Where a page begins, and how many it looks at.
+#[derive(Debug, Clone, Copy)]
+struct Cut<'a> {
+    /// The key of the last one of the page before.
+    after: Option<&'a str>,
+    size: usize,
+}
+
+impl Cut<'_> {
+    /// All of a listing.
+    const ALL: Self = Self {
+        after: None,
+        size: usize::MAX,
+    };
+
+    /// Whether there is more than enough for the page, so that no more needs to be looked at.
+    fn is_full(self, found: &[Candidate]) -> bool {
+        let begun = |candidate: &&Candidate| self.after.is_none_or(|after| &*candidate.key > after);
+        found.len() > self.size && found.iter().filter(begun).count() > self.size
+    }
+}
+
+/// A page before it is rendered, which needs no calendars any more.
+pub(crate) struct Listed {
+    answer: Value,
+    items: Vec<Event>,
+    view: View,
+}
+
+impl Listed {
+    pub(crate) fn render(mut self) -> Value {
+        let items = self.items.iter().map(|event| self.view.render(event));
+        self.answer["items"] = items.collect();
+        self.answer
+    }
 }
 
 /// Reads a number from 1 up.
@@ -327,43 +362,49 @@ impl Listing {
     }
 
     /// All events of a full listing.
-    pub(crate) fn all<'a>(&self, calendar: &'a Calendar) -> impl Iterator<Item = Cow<'a, Event>> {
-        self.candidates(calendar)
+    pub(crate) fn all(&self, calendar: &Calendar) -> impl Iterator<Item = Event> {
+        self.candidates(calendar, Cut::ALL)
             .into_iter()
             .filter_map(|candidate| candidate.event)
     }
 
-    /// All that a full listing looks at.
-    fn candidates<'a>(&self, calendar: &'a Calendar) -> Vec<Candidate<'a>> {
+    /// What a page of a full listing looks at, and perhaps more.
+    fn candidates(&self, calendar: &Calendar, cut: Cut<'_>) -> Vec<Candidate> {
         let zone = calendar.zone();
         let deleted_too = self.show_deleted || self.updated_min.is_some();
+        // Events are kept in the order of most listings; another order, and instances among events, need them all.
+        let in_order = self.order == Order::Stable && !self.single;
+        let (after, most) = match in_order {
+            true => (cut.after, cut.size.saturating_add(1)),
+            false => (None, usize::MAX),
+        };
         let mut found = Vec::new();
-        for event in calendar.events.values() {
+        for event in calendar.events.after(after).take(most) {
             if self.single && event.is_recurring() {
-                self.add_instances(calendar, event, deleted_too, &mut found);
+                self.add_instances(calendar, &event, deleted_too, &mut found);
                 continue;
             }
             let is_shown = match event.state {
                 State::Live => true,
                 State::Cancelled { .. } => {
-                    deleted_too || (!self.single && is_hole(calendar, event))
+                    deleted_too || (!self.single && is_hole(calendar, &event))
                 }
             };
-            let fits = is_shown && self.in_bounds(&event.body, &zone) && self.fits(event);
+            let fits = is_shown && self.in_bounds(&event.body, &zone) && self.fits(&event);
             found.push(Candidate {
-                key: self.key(event, &zone),
-                event: fits.then_some(Cow::Borrowed(event)),
+                key: self.key(&event, &zone),
+                event: fits.then_some(event),
             });
         }
         found
     }
 
-    fn add_instances<'a>(
+    fn add_instances(
         &self,
-        calendar: &'a Calendar,
-        master: &'a Event,
+        calendar: &Calendar,
+        master: &Event,
         deleted_too: bool,
-        found: &mut Vec<Candidate<'a>>,
+        found: &mut Vec<Candidate>,
     ) {
         if !(master.is_live() || deleted_too) || !self.fits(master) {
             return;
@@ -371,37 +412,41 @@ impl Listing {
         let zone = calendar.zone();
         for start in self.slots(&master.body, &zone) {
             if let Some(instance) = instance(master, &start)
-                && !calendar.events.contains_key(&instance.id)
+                && !calendar.events.contains(&instance.id)
             {
                 found.push(Candidate {
                     key: self.key(&instance, &zone),
-                    event: Some(Cow::Owned(instance)),
+                    event: Some(instance),
                 });
             }
         }
     }
 
-    /// What changed after `from` up to `to`, as the difference of two listings.
-    fn increment<'a>(&self, calendar: &'a Calendar, from: u64, to: u64) -> Vec<Candidate<'a>> {
+    /// What changed after `from` up to `to`, as the difference of two listings; as much of it as a page looks at.
+    fn increment(&self, calendar: &Calendar, from: u64, to: u64, cut: Cut<'_>) -> Vec<Candidate> {
         let zone = calendar.zone();
         let mut found = Vec::new();
-        if to <= from {
+        // The number of a change stands in front of its keys; some of the last one may be left.
+        let last = cut.after.and_then(|after| after.get(..20)?.parse().ok());
+        let begin = last.map_or(from + 1, |last: u64| last.max(from + 1));
+        if to < begin {
             return found;
         }
-        for (change, id) in calendar.changes.range(from + 1..=to) {
+        for (change, id) in calendar.changes.range(begin..=to) {
+            if cut.is_full(&found) {
+                break;
+            }
             let Some(event) = calendar.events.get(id) else {
                 continue;
             };
-            let mut add = |event: Option<Cow<'a, Event>>| {
-                let id = event
-                    .as_ref()
-                    .map_or(id.as_str(), |event| event.id.as_str());
+            let mut add = |event: Option<Event>| {
+                let id = event.as_ref().map_or(&**id, |event| event.id.as_str());
                 found.push(Candidate {
                     key: format!("{change:020} {id}"),
                     event,
                 });
             };
-            if !self.has_type(event) {
+            if !self.has_type(&event) {
                 add(None);
                 continue;
             }
@@ -409,17 +454,17 @@ impl Listing {
                 .since(from)
                 .any(|body| body.contains_key("recurrence"));
             if !self.single || !(event.is_recurring() || old_recurs) {
-                let gone = event.since(from).any(|body| self.in_bounds(body, &zone));
+                let gone = event.since(from).any(|body| self.in_bounds(&body, &zone));
                 if !event.is_live() || self.in_bounds(&event.body, &zone) {
-                    add(Some(Cow::Borrowed(event)));
+                    add(Some(event));
                 } else if gone {
-                    add(Some(Cow::Owned(cancelled(event))));
+                    add(Some(cancelled(&event)));
                 } else {
                     add(None);
                 }
                 continue;
             }
-            for changed in self.changed_instances(calendar, event, from) {
+            for changed in self.changed_instances(calendar, &event, from) {
                 add(Some(changed));
             }
         }
@@ -427,28 +472,22 @@ impl Listing {
     }
 
     /// The instances of a series that are there now, and those that are there no more as cancelled ones.
-    fn changed_instances<'a>(
-        &self,
-        calendar: &'a Calendar,
-        event: &'a Event,
-        from: u64,
-    ) -> Vec<Cow<'a, Event>> {
+    fn changed_instances(&self, calendar: &Calendar, event: &Event, from: u64) -> Vec<Event> {
         let zone = calendar.zone();
-        let mut changed: Vec<Cow<'a, Event>> = Vec::new();
+        let mut changed: Vec<Event> = Vec::new();
         if event.is_live() && !event.is_recurring() {
-            changed.push(Cow::Borrowed(event));
+            changed.push(event.clone());
         }
         if event.is_live() {
             let instances = self.slots(&event.body, &zone);
-            let instances = instances.iter().filter_map(|start| instance(event, start));
-            changed.extend(instances.map(Cow::Owned));
+            changed.extend(instances.iter().filter_map(|start| instance(event, start)));
         }
         let mut known: BTreeSet<String> = changed.iter().map(|event| event.id.clone()).collect();
         for body in event.since(from) {
             let mut old = event.clone();
-            old.body = Arc::new(body.clone());
+            old.body = body;
             let gone = if old.is_recurring() {
-                let starts = self.slots(body, &zone);
+                let starts = self.slots(&old.body, &zone);
                 starts
                     .iter()
                     .filter_map(|start| instance(&old, start))
@@ -458,24 +497,21 @@ impl Listing {
             };
             for instance in gone {
                 if known.insert(instance.id.clone()) {
-                    changed.push(Cow::Owned(cancelled(&instance)));
+                    changed.push(cancelled(&instance));
                 }
             }
         }
         // An exception speaks for itself.
-        changed.retain(|instance| {
-            instance.id == event.id || !calendar.events.contains_key(&instance.id)
-        });
+        changed
+            .retain(|instance| instance.id == event.id || !calendar.events.contains(&instance.id));
         changed
     }
 }
 
 /// Whether a cancelled event is a hole in a series that is still there.
 fn is_hole(calendar: &Calendar, event: &Event) -> bool {
-    event
-        .master()
-        .and_then(|master| calendar.events.get(master))
-        .is_some_and(Event::is_live)
+    let master = event.master();
+    master.is_some_and(|master| calendar.events.is_live(master))
 }
 
 /// The same event as a deleted one of which nothing is shown.
@@ -525,7 +561,7 @@ impl Desk<'_> {
         id: &str,
         query: &Query,
         fill: Fill,
-    ) -> Result<Value, ApiError> {
+    ) -> Result<Listed, ApiError> {
         let (key, role) = self.open(id, Role::FreeBusyReader)?;
         let now = self.store.now();
         let mut listing = Listing::parse(query, role, self.store.start.div_euclid(1000), now)?;
@@ -556,9 +592,13 @@ impl Desk<'_> {
             .as_ref()
             .map_or(calendar.last_change, |page| page.anchor);
         let after = page.map(|page| page.after);
+        let cut = Cut {
+            after: after.as_deref(),
+            size: listing.page,
+        };
         let candidates = match &sync {
-            None => listing.candidates(calendar),
-            Some(sync) => listing.increment(calendar, sync.change, anchor),
+            None => listing.candidates(calendar, cut),
+            Some(sync) => listing.increment(calendar, sync.change, anchor, cut),
         };
         let mut answer = self.collection(&key, role)?;
         let to_token = |after: String| {
@@ -570,12 +610,15 @@ impl Desk<'_> {
             .write()
         };
         if fill == Fill::Nothing {
-            answer["items"] = json!([]);
             answer["nextPageToken"] = json!(to_token(after.unwrap_or_default()));
-            return Ok(answer);
+            let items = Vec::new();
+            return Ok(Listed {
+                answer,
+                items,
+                view,
+            });
         }
-        let (items, next) = cut(candidates, after, listing.page, &view);
-        answer["items"] = items.into();
+        let (items, next) = page_of(candidates, cut);
         match next {
             Some(next) => answer["nextPageToken"] = json!(to_token(next)),
             None if listing.has_sync_token() => {
@@ -591,7 +634,11 @@ impl Desk<'_> {
             }
             None => {}
         }
-        Ok(answer)
+        Ok(Listed {
+            answer,
+            items,
+            view,
+        })
     }
 
     /// The token of the call, if nothing speaks against it.
@@ -648,7 +695,7 @@ impl Desk<'_> {
         event: &str,
         query: &Query,
         fill: Fill,
-    ) -> Result<Value, ApiError> {
+    ) -> Result<Listed, ApiError> {
         let (key, role) = self.open(id, Role::FreeBusyReader)?;
         let now = self.store.now();
         let mut listing = Listing::parse(query, role, self.store.start.div_euclid(1000), now)?;
@@ -671,14 +718,14 @@ impl Desk<'_> {
         let master = calendar.events.get(event).ok_or_else(not_found)?;
         let zone = calendar.zone();
         let mut found = Vec::new();
-        listing.add_instances(calendar, master, listing.show_deleted, &mut found);
+        listing.add_instances(calendar, &master, listing.show_deleted, &mut found);
         let alone = (!master.is_recurring()).then_some(master);
         for exception in calendar.exceptions(event).chain(alone) {
             let is_shown = exception.is_live() || listing.show_deleted;
             let fits = is_shown && listing.in_bounds(&exception.body, &zone);
             found.push(Candidate {
-                key: listing.key(exception, &zone),
-                event: fits.then_some(Cow::Borrowed(exception)),
+                key: listing.key(&exception, &zone),
+                event: fits.then_some(exception),
             });
         }
         if let Some(original) = query.first("originalStart") {
@@ -688,10 +735,12 @@ impl Desk<'_> {
         }
         let mut answer = self.collection(&key, role)?;
         let (items, next) = match fill {
-            Fill::Items => cut(found, after, listing.page, &view),
+            Fill::Items => {
+                let (after, size) = (after.as_deref(), listing.page);
+                page_of(found, Cut { after, size })
+            }
             Fill::Nothing => (Vec::new(), Some(after.unwrap_or_default())),
         };
-        answer["items"] = items.into();
         if let Some(after) = next {
             let token = PageToken {
                 binding: page_binding,
@@ -700,7 +749,11 @@ impl Desk<'_> {
             };
             answer["nextPageToken"] = json!(token.write());
         }
-        Ok(answer)
+        Ok(Listed {
+            answer,
+            items,
+            view,
+        })
     }
 }
 
@@ -713,23 +766,18 @@ fn original_start(text: &str, zone: &TimeZone) -> Option<String> {
 }
 
 /// One page: its items, and the key after which the next one begins.
-fn cut(
-    mut candidates: Vec<Candidate<'_>>,
-    after: Option<String>,
-    page: usize,
-    view: &View,
-) -> (Vec<Value>, Option<String>) {
+fn page_of(mut candidates: Vec<Candidate>, cut: Cut<'_>) -> (Vec<Event>, Option<String>) {
     candidates.sort_by(|a, b| a.key.cmp(&b.key));
-    let from = after.map_or(0, |after| {
-        candidates.partition_point(|candidate| candidate.key <= after)
+    let from = cut.after.map_or(0, |after| {
+        candidates.partition_point(|candidate| &*candidate.key <= after)
     });
-    let rest = &candidates[from..];
-    let shown = &rest[..page.min(rest.len())];
-    let items = shown
-        .iter()
-        .filter_map(|candidate| candidate.event.as_deref())
-        .map(|event| view.render(event))
-        .collect();
-    let next = (rest.len() > shown.len()).then(|| shown.last().map(|last| last.key.clone()));
-    (items, next.flatten())
+    let mut rest = candidates.split_off(from);
+    let n_shown = cut.size.min(rest.len());
+    let next = match n_shown < rest.len() {
+        true => n_shown.checked_sub(1).map(|last| rest[last].key.clone()),
+        false => None,
+    };
+    rest.truncate(n_shown);
+    let items = rest.into_iter().filter_map(|candidate| candidate.event);
+    (items.collect(), next)
 }

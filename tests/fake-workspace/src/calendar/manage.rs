@@ -269,7 +269,7 @@ impl Desk<'_> {
         let live: Vec<String> = self
             .calendar(&key)?
             .events
-            .values()
+            .after(None)
             .filter(|event| event.state == State::Live && event.origin.as_ref() == Some(&key))
             .map(|event| event.id.clone())
             .collect();

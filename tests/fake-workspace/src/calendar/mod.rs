@@ -12,6 +12,7 @@ mod guests;
 mod list;
 mod lists;
 mod manage;
+mod packed;
 mod read;
 mod recur;
 mod schema;

@@ -1,6 +1,7 @@
 //! All calendars of the domain: events, their change log, who may see them and whose list they are on.
 //! What the API makes of these lives in the other files; primary calendars are generated when they are first touched.
 
+use super::packed::{Body, Events, Text};
 use super::recur::Shape;
 use super::when::{When, time_zone};
 use crate::workspace::UserIndex;
@@ -86,8 +87,8 @@ pub(crate) struct Event {
     pub(crate) id: String,
     /// The calendar of the organizer; `None` if the organizer is not in the domain.
     pub(crate) origin: Option<Key>,
-    /// What all copies share, in the form of the API with times in UTC.
-    pub(crate) body: Arc<Map<String, Value>>,
+    /// What all copies share.
+    pub(crate) body: Body,
     /// What only this copy has; goes over the body.
     pub(crate) own: Map<String, Value>,
     pub(crate) state: State,
@@ -102,7 +103,7 @@ pub(crate) struct Event {
 }
 
 /// A body and a state that an event had, and the change that ended it.
-pub(crate) type Past = (u64, Arc<Map<String, Value>>, State);
+pub(crate) type Past = (u64, Text, State);
 
 impl Event {
     pub(crate) fn is_live(&self) -> bool {
@@ -133,11 +134,11 @@ impl Event {
     }
 
     /// The bodies that it had while it took place, from change number `change` on, without the present one.
-    pub(crate) fn since(&self, change: u64) -> impl Iterator<Item = &Map<String, Value>> {
+    pub(crate) fn since(&self, change: u64) -> impl Iterator<Item = Body> {
         self.past
             .iter()
             .filter(move |(ended, _, state)| *ended > change && *state == State::Live)
-            .map(|(_, body, _)| body.as_ref())
+            .map(|(_, body, _)| body.open())
     }
 }
 
@@ -182,9 +183,9 @@ pub(crate) struct Calendar {
     pub(crate) time_zone: String,
     /// By rule id: `default`, `user:ana@example.com`, `domain:example.com`.
     pub(crate) acl: BTreeMap<String, Rule>,
-    pub(crate) events: BTreeMap<String, Event>,
+    pub(crate) events: Events,
     /// The newest change of each event, in order.
-    pub(crate) changes: BTreeMap<u64, String>,
+    pub(crate) changes: BTreeMap<u64, Arc<str>>,
     pub(crate) last_change: u64,
     pub(crate) last_acl_change: u64,
     pub(crate) updated: i64,
@@ -201,7 +202,7 @@ impl Calendar {
             location: None,
             time_zone: zone.to_owned(),
             acl: BTreeMap::new(),
-            events: BTreeMap::new(),
+            events: Events::default(),
             changes: BTreeMap::new(),
             last_change: 0,
             last_acl_change: 0,
@@ -220,7 +221,7 @@ impl Calendar {
         self.last_change += 1;
         event.change = self.last_change;
         event.born = self.last_change;
-        if let Some(old) = self.events.remove(&event.id) {
+        if let Some(old) = self.events.get(&event.id) {
             self.changes.remove(&old.change);
             event.born = old.born;
             event.past = old.past;
@@ -229,14 +230,17 @@ impl Calendar {
                 if event.past.len() == MAX_PAST {
                     event.past.remove(0);
                 }
-                event.past.push((event.change, old.body, old.state));
+                event
+                    .past
+                    .push((event.change, old.body.text().clone(), old.state));
             }
         }
         self.updated = self.updated.max(event.updated);
+        let change = event.change;
+        let id = self.events.insert(event);
         if !crate::hidden::is_on() {
-            self.changes.insert(event.change, event.id.clone());
+            self.changes.insert(change, id);
         }
-        self.events.insert(event.id.clone(), event);
     }
 
     pub(crate) fn set_rule(&mut self, id: &str, role: Role) {
@@ -246,12 +250,11 @@ impl Calendar {
     }
 
     /// Exceptions of a recurring event, cancelled ones included.
-    pub(crate) fn exceptions(&self, master: &str) -> impl Iterator<Item = &Event> {
+    pub(crate) fn exceptions(&self, master: &str) -> impl Iterator<Item = Event> {
         let from = format!("{master}_");
         self.events
-            .range(from.clone()..)
-            .take_while(move |(id, _)| id.starts_with(&from))
-            .map(|(_, event)| event)
+            .from(&from)
+            .take_while(move |event| event.id.starts_with(&from))
             .filter(move |event| event.master() == Some(master))
     }
 }
@@ -339,7 +342,7 @@ impl Calendars {
         self.calendars.get(key)
     }
 
-    pub(crate) fn event(&self, key: &Key, id: &str) -> Option<&Event> {
+    pub(crate) fn event(&self, key: &Key, id: &str) -> Option<Event> {
         self.calendars.get(key)?.events.get(id)
     }
 

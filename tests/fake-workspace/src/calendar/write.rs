@@ -4,6 +4,7 @@
 
 use super::desk::{Desk, has_address, invalid, not_found, refused, required};
 use super::draft::{self, Options, Place};
+use super::packed::Body;
 use super::recur::expand;
 use super::schema::merge;
 use super::store::{Event, Key, Role, State};
@@ -11,7 +12,6 @@ use super::when::When;
 use crate::error::ApiError;
 use crate::wire;
 use serde_json::{Map, Value, json};
-use std::sync::Arc;
 
 /// Instances of one recurring event that are looked through for an id.
 const MAX_INSTANCES: usize = 20_000;
@@ -147,7 +147,7 @@ impl Desk<'_> {
         let given = match form.remove("id") {
             Some(Value::String(id)) => {
                 draft::check_id(&id)?;
-                if calendar.events.contains_key(&id) {
+                if calendar.events.contains(&id) {
                     return Err(duplicate());
                 }
                 Some(id)
@@ -155,13 +155,7 @@ impl Desk<'_> {
             _ => None,
         };
         let uid = form.get("iCalUID").and_then(Value::as_str);
-        if uid.is_some_and(|uid| {
-            let mut same = calendar
-                .events
-                .values()
-                .filter(|event| event.text("iCalUID") == uid);
-            same.any(Event::is_live)
-        }) {
+        if uid.is_some_and(|uid| calendar.events.has_uid(uid)) {
             return Err(duplicate());
         }
         let place = Place {
@@ -204,7 +198,7 @@ impl Desk<'_> {
     /// An event as it stands, or the instance of a recurring event that has no entry of its own yet.
     pub(crate) fn current(&self, key: &Key, id: &str) -> Result<Event, ApiError> {
         if let Some(event) = self.store.event(key, id) {
-            return Ok(event.clone());
+            return Ok(event);
         }
         self.virtual_instance(key, id).ok_or_else(not_found)
     }
@@ -228,7 +222,7 @@ impl Desk<'_> {
         let start = expand(&shape, limit, &calendar.zone(), MAX_INSTANCES)
             .into_iter()
             .find(|start| start.id_suffix() == suffix)?;
-        instance(master, &start)
+        instance(&master, &start)
     }
 
     /// `events.patch` and `events.update`.
@@ -470,14 +464,14 @@ impl Desk<'_> {
     }
 
     fn relocate_one(&mut self, from: &Key, to: &Key, id: &str, organizer: &Value) {
-        let Some(old) = self.store.event(from, id).cloned() else {
+        let Some(old) = self.store.event(from, id) else {
             return;
         };
         let guests = self.guests(&old);
         let mut body = (*old.body).clone();
         body.insert("organizer".to_owned(), organizer.clone());
         let now = self.store.now();
-        let body = Arc::new(body);
+        let body = Body::from(body);
         let mut moved = old.clone();
         moved.origin = Some(to.clone());
         moved.body = body.clone();
@@ -494,7 +488,7 @@ impl Desk<'_> {
             if key == *to {
                 continue;
             }
-            let Some(mut copy) = self.store.event(&key, id).cloned() else {
+            let Some(mut copy) = self.store.event(&key, id) else {
                 continue;
             };
             copy.origin = Some(to.clone());
@@ -522,7 +516,7 @@ pub(crate) fn instance(master: &Event, start: &When) -> Option<Event> {
     Some(Event {
         id: format!("{}_{}", master.id, start.id_suffix()),
         origin: master.origin.clone(),
-        body: Arc::new(body),
+        body: body.into(),
         own: master.own.clone(),
         state: master.state,
         created: master.created,

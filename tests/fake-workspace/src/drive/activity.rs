@@ -10,6 +10,7 @@ use crate::activity::{Deed, repeat};
 use crate::error::ApiError;
 use crate::workspace::{UserIndex, Workspace, now_ms};
 use std::collections::BTreeMap;
+use std::ops::Bound;
 
 /// A burst of `rounds` changes by one user and, now and then, by those who work with them.
 pub(crate) fn churn(
@@ -32,7 +33,7 @@ pub(crate) fn change(workspace: &Workspace, user: UserIndex, rng: &mut fastrand:
     let outsider = rng
         .choice(&workspace.world.outsiders)
         .map(|outsider| outsider.address.clone());
-    let mut store = workspace.drive();
+    let mut store = workspace.drive_mut();
     let caller = Caller::person(actor, now_ms());
     store.root(actor, caller.now);
     store.root(peer, caller.now);
@@ -65,17 +66,17 @@ fn pick(
     rng: &mut fastrand::Rng,
     fits: impl Fn(&File) -> bool,
 ) -> Result<FileId, ApiError> {
-    let mut seen = store.corpus(caller.user);
+    let corpus = store.corpus(caller.user);
+    let mut seen: Vec<&FileId> = corpus.iter().collect();
     for drive in store.drives.keys() {
         if store.member_role(caller.user, drive.as_str()).is_some() {
-            seen.extend(store.drive_items(caller.user, drive.as_str()));
+            seen.extend(store.drive_items(caller.user, drive.as_str(), Bound::Unbounded));
         }
     }
-    let fitting: Vec<&FileId> = seen
-        .iter()
-        .filter(|id| store.file(id.as_str()).is_some_and(&fits))
-        .collect();
-    rng.choice(fitting).cloned().ok_or_else(nothing_there)
+    seen.retain(|id| store.file(id.as_str()).is_some_and(&fits));
+    // In one order, so that the same seed does the same.
+    seen.sort_unstable();
+    rng.choice(seen).cloned().ok_or_else(nothing_there)
 }
 
 /// A folder to put something in: the root, a shared drive, or any other.
@@ -221,7 +222,7 @@ fn unshare(store: &mut Store, caller: &Caller, rng: &mut fastrand::Rng) -> Resul
     let grantees: Vec<Grantee> = store
         .file(id.as_str())
         .into_iter()
-        .flat_map(|file| &file.permissions)
+        .flat_map(|file| file.permissions.iter())
         .filter(|permission| permission.role != Role::Owner)
         .map(|permission| permission.grantee.clone())
         .collect();

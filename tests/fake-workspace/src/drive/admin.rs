@@ -11,10 +11,11 @@ use super::rules::Caller;
 use super::store::Store;
 use super::{activity, view};
 use crate::admin::{Error, burst, failed, text, user as user_of};
+use crate::fields::{Mask, Selection};
 use crate::workspace::{UserIndex, Workspace, now_ms};
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
-use std::sync::MutexGuard;
+use std::sync::RwLockWriteGuard;
 
 /// Does one operation; its name begins with `drive.`.
 pub(crate) fn run(workspace: &Workspace, operation: &str, input: &Value) -> Result<Value, Error> {
@@ -66,7 +67,7 @@ pub(crate) fn run(workspace: &Workspace, operation: &str, input: &Value) -> Resu
         "drive.expire" => expire(workspace, input),
         "drive.incomplete" => {
             let is_on = input["on"].as_bool() != Some(false);
-            workspace.drive().incomplete_search = is_on;
+            workspace.drive_mut().incomplete_search = is_on;
             Ok(json!({ "on": is_on }))
         }
         "drive.truth" => truth(workspace, input),
@@ -78,10 +79,10 @@ pub(crate) fn run(workspace: &Workspace, operation: &str, input: &Value) -> Resu
 fn open<'a>(
     workspace: &'a Workspace,
     input: &Value,
-) -> Result<(MutexGuard<'a, Store>, Caller), Error> {
+) -> Result<(RwLockWriteGuard<'a, Store>, Caller), Error> {
     let user = user_of(workspace, input)?;
     let caller = Caller::person(user, now_ms());
-    let mut store = workspace.drive();
+    let mut store = workspace.drive_mut();
     store.root(user, caller.now);
     Ok((store, caller))
 }
@@ -89,7 +90,12 @@ fn open<'a>(
 /// The file after a change, as its user sees it; only its id if they do not see it any more.
 fn show(workspace: &Workspace, store: &Store, caller: &Caller, id: &FileId) -> Value {
     match store.seen(caller, id.as_str()) {
-        Ok(seen) => view::file(workspace, caller, &seen),
+        Ok(seen) => view::file(
+            workspace,
+            caller,
+            &seen,
+            &Selection::of(&Mask::everything()),
+        ),
         Err(_) => json!({ "id": id.as_str() }),
     }
 }
@@ -187,7 +193,7 @@ fn create_drive(workspace: &Workspace, input: &Value) -> Result<Value, Error> {
         _ => user_of(workspace, input)?,
     };
     let caller = Caller::person(user, now_ms());
-    let id = workspace.drive().create_drive(caller.actor(), name);
+    let id = workspace.drive_mut().create_drive(caller.actor(), name);
     Ok(json!({ "id": id.as_str(), "name": name }))
 }
 
@@ -210,11 +216,9 @@ fn drive_id(store: &Store, input: &Value) -> Result<FileId, Error> {
 
 fn rename_drive(workspace: &Workspace, input: &Value) -> Result<Value, Error> {
     let name = text(input, "name")?;
-    let mut store = workspace.drive();
+    let mut store = workspace.drive_mut();
     let id = drive_id(&store, input)?;
-    if let Some(root) = store.files.get_mut(&id) {
-        name.clone_into(&mut root.name);
-    }
+    store.edit(id.as_str(), |root| name.clone_into(&mut root.name));
     store.log_drive(&id, now_ms(), super::log::Presence::In);
     Ok(json!({ "id": id.as_str(), "name": name }))
 }
@@ -223,7 +227,7 @@ fn member(workspace: &Workspace, operation: &str, input: &Value) -> Result<Value
     let body = json!({ "type": "user", "emailAddress": text(input, "email")? });
     let grantee = permissions::grantee(workspace, &body)?;
     let admin = Caller::person(administrator(workspace)?, now_ms());
-    let mut store = workspace.drive();
+    let mut store = workspace.drive_mut();
     let id = drive_id(&store, input)?;
     if operation == "drive.shared.member.remove" {
         store.revoke(admin.actor(), &id, &grantee);
@@ -244,7 +248,7 @@ fn member(workspace: &Workspace, operation: &str, input: &Value) -> Result<Value
 /// With all that is in it.
 fn delete_drive(workspace: &Workspace, input: &Value) -> Result<Value, Error> {
     let admin = Caller::person(administrator(workspace)?, now_ms());
-    let mut store = workspace.drive();
+    let mut store = workspace.drive_mut();
     let id = drive_id(&store, input)?;
     store.delete_drive(admin.actor(), &id);
     Ok(json!({ "driveId": id.as_str() }))
@@ -256,7 +260,7 @@ fn expire(workspace: &Workspace, input: &Value) -> Result<Value, Error> {
         Value::Null => None,
         _ => Some(user_of(workspace, input)?),
     };
-    let mut store = workspace.drive();
+    let mut store = workspace.drive_mut();
     store.epoch += 1;
     if input["changes"].as_bool() == Some(true) {
         match (user, input["driveId"].as_str()) {
@@ -310,5 +314,5 @@ fn churn(workspace: &Workspace, input: &Value) -> Result<Value, Error> {
 /// Takes away all that an account had which is made anew: its files, what was shared with it, its memberships.
 pub(crate) fn start_over(workspace: &Workspace, user: UserIndex) {
     let now = now_ms();
-    workspace.drive().forget(user, now);
+    workspace.drive_mut().forget(user, now);
 }

@@ -3,19 +3,22 @@
 //! See <https://developers.google.com/workspace/drive/api/reference/rest/v3/changes>.
 
 use super::list::check_member;
-use super::log::{Entry, Presence, Subject};
+use super::log::{Entry, Log, Presence, Subject};
 use super::model::{File, FileId};
 use super::rules::{Caller, Seen};
 use super::store::{Reach, Store};
-use super::{check_spaces, errors, flag, open, page_size, reply, view};
+use super::{asked, check_spaces, errors, flag, open, page_size, reply, view};
 use crate::call::{Query, Reply};
 use crate::error::ApiError;
+use crate::fields::Selection;
 use crate::routes::{Context, empty_page};
 use crate::wire::{from_token, rfc3339, to_token};
 use crate::workspace::Workspace;
 use serde_json::{Value, json};
 
 const MAX_PAGE: usize = 1000;
+const DEFAULT_FIELDS: &str = "kind,nextPageToken,newStartPageToken,\
+    changes(kind,type,changeType,time,removed,fileId,driveId,file(kind,id,name,mimeType),drive(kind,id,name))";
 
 /// Which log is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,11 +67,11 @@ impl Feed {
 
 /// `changes.getStartPageToken`.
 pub(super) fn start(context: &Context<'_>) -> Result<Reply, ApiError> {
-    let (mut store, caller) = open(context)?;
+    let (store, caller) = open(context)?;
     let feed = Feed::of(&context.call.query, &store, &caller)?;
     let number = match &feed {
-        Feed::User => store.user_log(caller.user).next(),
-        Feed::Drive(drive) => store.drive_logs.get(drive).map_or(0, super::log::Log::next),
+        Feed::User => store.user_logs.get(&caller.user).map_or(0, Log::next),
+        Feed::Drive(drive) => store.drive_logs.get(drive).map_or(0, Log::next),
     };
     Ok(Reply::json(json!({
         "kind": "drive#startPageToken",
@@ -141,7 +144,7 @@ impl Wanted {
 
 /// `changes.list`.
 pub(super) fn list(context: &Context<'_>) -> Result<Reply, ApiError> {
-    let (mut store, caller) = open(context)?;
+    let (store, caller) = open(context)?;
     let query = &context.call.query;
     check_spaces(query)?;
     let size = page_size(query, 100, MAX_PAGE)?;
@@ -154,7 +157,6 @@ pub(super) fn list(context: &Context<'_>) -> Result<Reply, ApiError> {
         .first("pageToken")
         .ok_or_else(|| errors::required("pageToken", "Required parameter: pageToken"))?;
     let number = feed.number(token)?;
-    store.user_log(caller.user);
     let log = match &feed {
         Feed::User => store.user_logs.get(&caller.user),
         Feed::Drive(drive) => store.drive_logs.get(drive),
@@ -168,6 +170,15 @@ pub(super) fn list(context: &Context<'_>) -> Result<Reply, ApiError> {
             token,
         ));
     }
+    let mask = asked(context, DEFAULT_FIELDS);
+    let reader = Reader {
+        workspace: context.workspace,
+        store: &store,
+        caller: &caller,
+        feed: &feed,
+        wanted,
+        shown: Selection::of(&mask).within("changes").within("file"),
+    };
     let mut changes = Vec::new();
     let mut next = None;
     for (number, entry) in log.since(number) {
@@ -175,13 +186,6 @@ pub(super) fn list(context: &Context<'_>) -> Result<Reply, ApiError> {
             next = Some(number);
             break;
         }
-        let reader = Reader {
-            workspace: context.workspace,
-            store: &store,
-            caller: &caller,
-            feed: &feed,
-            wanted,
-        };
         changes.extend(reader.show(entry));
     }
     let mut answer = json!({ "kind": "drive#changeList" });
@@ -190,13 +194,7 @@ pub(super) fn list(context: &Context<'_>) -> Result<Reply, ApiError> {
         Some(number) => answer["nextPageToken"] = json!(feed.token(number)),
         None => answer["newStartPageToken"] = json!(feed.token(log.next())),
     }
-    Ok(reply(
-        context,
-        answer,
-        "kind,nextPageToken,newStartPageToken,\
-         changes(kind,type,changeType,time,removed,fileId,driveId,\
-         file(kind,id,name,mimeType),drive(kind,id,name))",
-    ))
+    Ok(reply(context, answer, DEFAULT_FIELDS))
 }
 
 /// Turns entries into changes.
@@ -206,6 +204,8 @@ struct Reader<'a> {
     caller: &'a Caller,
     feed: &'a Feed,
     wanted: Wanted,
+    /// What is shown of a file.
+    shown: Selection<'a>,
 }
 
 impl Reader<'_> {
@@ -265,7 +265,7 @@ impl Reader<'_> {
                 file,
                 access,
             };
-            change["file"] = view::file(self.workspace, self.caller, &seen);
+            change["file"] = view::file(self.workspace, self.caller, &seen, &self.shown);
         }
         change
     }

@@ -8,7 +8,7 @@ use super::model::{FileId, Role, SharedDrive};
 use super::query::{self, Expression, Operator, Term};
 use super::rules::Caller;
 use super::store::Store;
-use super::{errors, files, offset, open, page, page_size, reply, view};
+use super::{errors, files, offset, open, open_mut, page, page_size, reply, view};
 use crate::call::Reply;
 use crate::error::ApiError;
 use crate::routes::Context;
@@ -151,7 +151,7 @@ pub(super) fn get(context: &Context<'_>) -> Result<Reply, ApiError> {
 
 /// `drives.create`: once for each `requestId`.
 pub(super) fn create(context: &Context<'_>) -> Result<Reply, ApiError> {
-    let (mut store, caller) = open(context)?;
+    let (mut store, caller) = open_mut(context)?;
     let request = context
         .call
         .query
@@ -180,13 +180,11 @@ pub(super) fn create(context: &Context<'_>) -> Result<Reply, ApiError> {
 
 /// `drives.update`: name and restrictions.
 pub(super) fn update(context: &Context<'_>) -> Result<Reply, ApiError> {
-    let (mut store, caller) = open(context)?;
+    let (mut store, caller) = open_mut(context)?;
     let body = wire::object(&context.call.body)?;
     let (id, role) = allowed(context, &store, &caller, Role::Organizer)?;
-    if let Some(name) = body["name"].as_str()
-        && let Some(root) = store.files.get_mut(&id)
-    {
-        name.clone_into(&mut root.name);
+    if let Some(name) = body["name"].as_str() {
+        store.edit(id.as_str(), |root| name.clone_into(&mut root.name));
     }
     if let Some(drive) = store.drives.get_mut(&id) {
         let restrictions = &body["restrictions"];
@@ -215,7 +213,7 @@ pub(super) fn update(context: &Context<'_>) -> Result<Reply, ApiError> {
 
 /// `drives.delete`: refused while there is something in it that is not in the trash.
 pub(super) fn delete(context: &Context<'_>) -> Result<Reply, ApiError> {
-    let (mut store, caller) = open(context)?;
+    let (mut store, caller) = open_mut(context)?;
     let (id, _) = allowed(context, &store, &caller, Role::Organizer)?;
     let with_items = context.call.query.flag("allowItemDeletion");
     if with_items && !as_admin(context)? {
@@ -253,7 +251,7 @@ fn set_hidden(
     context: &Context<'_>,
     set: fn(&mut SharedDrive, &Caller),
 ) -> Result<Reply, ApiError> {
-    let (mut store, caller) = open(context)?;
+    let (mut store, caller) = open_mut(context)?;
     let (id, role) = allowed(context, &store, &caller, Role::Reader)?;
     if let Some(drive) = store.drives.get_mut(&id) {
         set(drive, &caller);

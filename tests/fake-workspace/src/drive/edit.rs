@@ -8,7 +8,7 @@ use super::log::{Entry, Presence, Subject};
 use super::model::{File, FileId, Grantee, Permission, Role, SharedDrive, Trashed};
 use super::store::{Store, blank};
 use crate::workspace::UserIndex;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 /// Who makes a change, and when.
 #[derive(Debug, Clone, Copy)]
@@ -29,7 +29,7 @@ struct Scope {
 
 impl Store {
     fn scope(&self, id: &FileId) -> Scope {
-        let Some(file) = self.files.get(id) else {
+        let Some(file) = self.file(id.as_str()) else {
             return Scope::default();
         };
         let users = self.viewers(file);
@@ -47,10 +47,10 @@ impl Store {
     /// Changes one item and logs it.
     pub(super) fn change(&mut self, actor: Actor, id: &FileId, edit: impl FnOnce(&mut File)) {
         let before = self.scope(id);
-        if let Some(file) = self.files.get_mut(id) {
+        self.edit(id.as_str(), |file| {
             edit(file);
             file.version += 1;
-        }
+        });
         self.log(actor, id, &before);
     }
 
@@ -61,12 +61,11 @@ impl Store {
         id: &FileId,
         edit: impl FnOnce(&mut File),
     ) {
-        let Some(file) = self.files.get_mut(id) else {
-            return;
-        };
-        edit(file);
-        file.version += 1;
-        let Some(file) = self.files.get(id) else {
+        self.edit(id.as_str(), |file| {
+            edit(file);
+            file.version += 1;
+        });
+        let Some(file) = self.file(id.as_str()) else {
             return;
         };
         let in_tree = self.in_my_drive(actor.user, file);
@@ -103,8 +102,7 @@ impl Store {
         if stayed
             && !after.users.contains(&actor.user)
             && self
-                .files
-                .get(id)
+                .file(id.as_str())
                 .is_some_and(|file| self.is_member_for(actor.user, file))
         {
             self.user_log(actor.user)
@@ -148,22 +146,25 @@ impl Store {
     /// Deletes for ever: in a shared drive all that is below, in My Drive what has the same owner.
     /// What others own goes to their roots.
     pub(super) fn delete(&mut self, actor: Actor, id: &FileId) {
-        let Some(owner) = self.files.get(id).map(|file| file.owner) else {
+        let Some(owner) = self.file(id.as_str()).map(|file| file.owner) else {
             return;
         };
         let scopes = self.scopes(id);
-        let (gone, left): (Vec<_>, Vec<_>) = scopes
-            .into_iter()
-            .partition(|(item, _)| self.files.get(item).is_some_and(|file| file.owner == owner));
+        let (gone, left): (Vec<_>, Vec<_>) = scopes.into_iter().partition(|(item, _)| {
+            let file = self.file(item.as_str());
+            file.is_some_and(|file| file.owner == owner)
+        });
+        let dead: HashSet<&FileId> = gone.iter().map(|(item, _)| item).collect();
         let orphans: Vec<&(FileId, Scope)> = left
             .iter()
             .filter(|(item, _)| {
-                let parent = self.files.get(item).and_then(|file| file.parent.as_ref());
-                gone.iter().any(|(dead, _)| Some(dead) == parent)
+                let file = self.file(item.as_str());
+                file.and_then(|file| file.parent.as_ref())
+                    .is_some_and(|parent| dead.contains(parent))
             })
             .collect();
         for (item, _) in &orphans {
-            if let Some(heir) = self.files.get(item).and_then(|file| file.owner) {
+            if let Some(heir) = self.file(item.as_str()).and_then(|file| file.owner) {
                 let root = self.root(heir, actor.now);
                 self.reparent(item, &root);
             }
@@ -183,19 +184,10 @@ impl Store {
     pub(super) fn forget(&mut self, user: UserIndex, now: i64) {
         let actor = Actor { user, now };
         let root = self.root(user, now);
-        let named = |store: &Self| -> Vec<FileId> {
-            store
-                .named
-                .get(&user)
-                .into_iter()
-                .flatten()
-                .cloned()
-                .collect()
-        };
+        let named = |store: &Self| -> Vec<FileId> { store.named(user).cloned().collect() };
         for id in named(self) {
             if self
-                .files
-                .get(&id)
+                .file(id.as_str())
                 .is_some_and(|file| file.owner == Some(user))
                 && id != root
             {
@@ -213,16 +205,15 @@ impl Store {
 
     /// Moves an item below another folder, into another drive if the folder is there.
     pub(super) fn relocate(&mut self, actor: Actor, id: &FileId, parent: &FileId) {
-        let Some(target) = self.files.get(parent) else {
+        let Some(target) = self.file(parent.as_str()) else {
             return;
         };
         let (drive, heir) = (target.drive.clone(), target.owner.unwrap_or(actor.user));
-        if self.files.get(id).is_some_and(|file| file.drive == drive) {
+        let file = self.file(id.as_str());
+        if file.is_some_and(|file| file.drive == drive) {
             let before = self.scope(id);
             self.reparent(id, parent);
-            if let Some(file) = self.files.get_mut(id) {
-                file.version += 1;
-            }
+            self.edit(id.as_str(), |file| file.version += 1);
             self.log(actor, id, &before);
             return;
         }
@@ -238,111 +229,85 @@ impl Store {
 
     /// Makes an item one of a shared drive, or of the heir's My Drive.
     fn settle(&mut self, actor: Actor, id: &FileId, drive: Option<&FileId>, heir: UserIndex) {
-        let Some(mut file) = self.remove_keeping_children(id) else {
-            return;
-        };
-        file.drive = drive.cloned();
-        file.version += 1;
-        file.permissions
-            .retain(|permission| permission.role != Role::Owner);
-        if drive.is_some() {
-            file.owner = None;
-        } else {
-            file.owner = Some(heir);
-            file.permissions
-                .retain(|permission| permission.grantee != Grantee::Member(heir));
-            file.permissions
-                .insert(0, Permission::owner(heir, actor.now));
-        }
-        self.insert(file);
-    }
-
-    fn remove_keeping_children(&mut self, id: &FileId) -> Option<File> {
-        let children = self.children.get(id).cloned();
-        let file = self.remove(id.as_str())?;
-        if let Some(children) = children {
-            self.children.insert(id.clone(), children);
-        }
-        Some(file)
+        self.edit(id.as_str(), |file| {
+            file.drive = drive.cloned();
+            file.version += 1;
+            file.owner = drive.is_none().then_some(heir);
+            file.permissions.edit(|list| {
+                list.retain(|permission| permission.role != Role::Owner);
+                if drive.is_none() {
+                    list.retain(|permission| permission.grantee != Grantee::Member(heir));
+                    list.insert(0, Permission::owner(heir, actor.now));
+                }
+            });
+        });
     }
 
     fn reparent(&mut self, id: &FileId, parent: &FileId) {
-        if let Some(mut file) = self.remove_keeping_children(id) {
-            file.parent = Some(parent.clone());
-            self.insert(file);
-        }
+        self.edit(id.as_str(), |file| file.parent = Some(parent.clone()));
     }
 
-    /// Sets what a grantee may do with an item; returns the place in the item's list.
+    /// Sets what a grantee may do with an item.
     pub(super) fn grant(&mut self, actor: Actor, id: &FileId, permission: Permission) {
         let before = self.scope(id);
         let grantee = permission.grantee.clone();
-        let Some(file) = self.files.get_mut(id) else {
-            return;
-        };
-        file.version += 1;
-        match file
-            .permissions
-            .iter_mut()
-            .find(|old| old.grantee == grantee)
-        {
-            Some(old) => {
-                old.role = permission.role;
-                old.discoverable = permission.discoverable;
-                old.expires = permission.expires;
-            }
-            None => file.permissions.push(permission),
-        }
-        let is_drive = file.is_root();
-        if let Grantee::Member(user) = grantee {
-            self.named.entry(user).or_default().insert(id.clone());
-        }
-        if is_drive {
-            self.log_membership(actor, id, &grantee);
-        } else {
-            self.log(actor, id, &before);
+        let is_drive = self.edit(id.as_str(), |file| {
+            file.version += 1;
+            file.permissions.edit(|list| {
+                match list
+                    .iter_mut()
+                    .find(|old| old.grantee == permission.grantee)
+                {
+                    Some(old) => {
+                        old.role = permission.role;
+                        old.discoverable = permission.discoverable;
+                        old.expires = permission.expires;
+                    }
+                    None => list.push(permission),
+                }
+            });
+            file.is_root()
+        });
+        match is_drive {
+            Some(true) => self.log_membership(actor, id, &grantee),
+            Some(false) => self.log(actor, id, &before),
+            None => {}
         }
     }
 
     /// Takes away what a grantee may do with an item by itself.
     pub(super) fn revoke(&mut self, actor: Actor, id: &FileId, grantee: &Grantee) {
         let before = self.scope(id);
-        let Some(file) = self.files.get_mut(id) else {
-            return;
-        };
-        file.version += 1;
-        file.permissions.retain(|old| old.grantee != *grantee);
-        let is_drive = file.is_root();
-        if let Grantee::Member(user) = grantee
-            && let Some(named) = self.named.get_mut(user)
-        {
-            named.remove(id);
-        }
-        if is_drive {
-            self.log_membership(actor, id, grantee);
-        } else {
-            self.log(actor, id, &before);
+        let is_drive = self.edit(id.as_str(), |file| {
+            file.version += 1;
+            let list = &mut file.permissions;
+            list.edit(|list| list.retain(|old| old.grantee != *grantee));
+            file.is_root()
+        });
+        match is_drive {
+            Some(true) => self.log_membership(actor, id, grantee),
+            Some(false) => self.log(actor, id, &before),
+            None => {}
         }
     }
 
     /// Makes somebody else the owner; the old one can still write.
     pub(super) fn transfer(&mut self, actor: Actor, id: &FileId, heir: UserIndex) {
         let before = self.scope(id);
-        if let Some(file) = self.files.get_mut(id) {
+        self.edit(id.as_str(), |file| {
             file.version += 1;
             file.owner = Some(heir);
-            for permission in &mut file.permissions {
-                if permission.role == Role::Owner {
-                    permission.role = Role::Writer;
-                    permission.granted_by = Some(heir);
+            file.permissions.edit(|list| {
+                for permission in list.iter_mut() {
+                    if permission.role == Role::Owner {
+                        permission.role = Role::Writer;
+                        permission.granted_by = Some(heir);
+                    }
                 }
-            }
-            file.permissions
-                .retain(|permission| permission.grantee != Grantee::Member(heir));
-            file.permissions
-                .insert(0, Permission::owner(heir, actor.now));
-        }
-        self.named.entry(heir).or_default().insert(id.clone());
+                list.retain(|permission| permission.grantee != Grantee::Member(heir));
+                list.insert(0, Permission::owner(heir, actor.now));
+            });
+        });
         self.log(actor, id, &before);
     }
 
@@ -360,15 +325,11 @@ impl Store {
             .push(entry(subject, actor.now, presence(is_member), false));
         // What was shared with them beside the drive moves between the corpora.
         let own: Vec<FileId> = self
-            .named
-            .get(&user)
-            .into_iter()
-            .flatten()
+            .named(user)
             .filter(|id| *id != drive)
             .filter(|id| {
-                self.files
-                    .get(*id)
-                    .is_some_and(|file| file.drive.as_ref() == Some(drive))
+                let file = self.file(id.as_str());
+                file.is_some_and(|file| file.drive.as_ref() == Some(drive))
             })
             .cloned()
             .collect();
@@ -443,6 +404,7 @@ impl Store {
         }
         self.log_drive(drive, actor.now, Presence::Left);
         self.remove(drive.as_str());
+        self.in_drive.remove(drive.as_str());
         self.drives.remove(drive.as_str());
         self.drive_logs.remove(drive.as_str());
     }

@@ -8,9 +8,10 @@ use super::patch::Patch;
 use super::rules::{Caller, Right};
 use super::store::Store;
 use super::upload::{self, Session, Upload};
-use super::{DOWNLOAD, errors, open, reply, view};
+use super::{DOWNLOAD, asked, errors, open, open_mut, reply, view};
 use crate::call::{Body, Reply};
 use crate::error::ApiError;
+use crate::fields::Selection;
 use crate::resumable::Pieces;
 use crate::routes::Context;
 use crate::wire;
@@ -48,8 +49,8 @@ pub(super) fn about(context: &Context<'_>) -> Result<Reply, ApiError> {
     }
     let sizes = |trashed_only: bool| -> usize {
         store
-            .files
-            .values()
+            .named(caller.user)
+            .filter_map(|id| store.file(id.as_str()))
             .filter(|file| file.owner == Some(caller.user))
             .filter(|file| !trashed_only || store.is_trashed(file))
             .flat_map(|file| &file.revisions)
@@ -107,7 +108,8 @@ fn show(
         ..*caller
     };
     let seen = store.seen(&everywhere, id)?;
-    let value = view::file(context.workspace, caller, &seen);
+    let mask = asked(context, DEFAULT_FIELDS);
+    let value = view::file(context.workspace, caller, &seen, &Selection::of(&mask));
     Ok(reply(context, value, DEFAULT_FIELDS))
 }
 
@@ -116,7 +118,8 @@ pub(super) fn get(context: &Context<'_>) -> Result<Reply, ApiError> {
     let (store, caller) = open(context)?;
     let seen = store.seen(&caller, context.path("id"))?;
     if context.call.query.first("alt") != Some("media") {
-        let value = view::file(context.workspace, &caller, &seen);
+        let mask = asked(context, DEFAULT_FIELDS);
+        let value = view::file(context.workspace, &caller, &seen, &Selection::of(&mask));
         return Ok(reply(context, value, DEFAULT_FIELDS));
     }
     if !context.has_scope(DOWNLOAD) {
@@ -179,7 +182,7 @@ pub(super) fn download(
 
 /// `files.create`, with or without content.
 pub(super) fn create(context: &Context<'_>) -> Result<Reply, ApiError> {
-    let (mut store, caller) = open(context)?;
+    let (mut store, caller) = open_mut(context)?;
     match upload::parse(context.call)? {
         Upload::Whole(metadata, media) => {
             let patch = Patch::parse(&metadata)?;
@@ -205,7 +208,7 @@ pub(super) fn create(context: &Context<'_>) -> Result<Reply, ApiError> {
 
 /// `files.update`, with or without content.
 pub(super) fn update(context: &Context<'_>) -> Result<Reply, ApiError> {
-    let (mut store, caller) = open(context)?;
+    let (mut store, caller) = open_mut(context)?;
     let id = context.path("id");
     match upload::parse(context.call)? {
         Upload::Whole(metadata, media) => {
@@ -292,7 +295,7 @@ fn begin(
 
 /// A piece of a resumable upload, or the question how far it got.
 pub(super) fn resume(context: &Context<'_>) -> Result<Reply, ApiError> {
-    let (mut store, caller) = open(context)?;
+    let (mut store, caller) = open_mut(context)?;
     let id = context.call.query.first("upload_id").unwrap_or_default();
     let session = store
         .uploads
@@ -333,14 +336,14 @@ pub(super) fn resume(context: &Context<'_>) -> Result<Reply, ApiError> {
 
 /// `files.delete`: for ever, past the trash.
 pub(super) fn delete(context: &Context<'_>) -> Result<Reply, ApiError> {
-    let (mut store, caller) = open(context)?;
+    let (mut store, caller) = open_mut(context)?;
     store.delete_file(&caller, context.path("id"))?;
     Ok(Reply::no_content())
 }
 
 /// `files.copy`.
 pub(super) fn copy(context: &Context<'_>) -> Result<Reply, ApiError> {
-    let (mut store, caller) = open(context)?;
+    let (mut store, caller) = open_mut(context)?;
     let patch = Patch::parse(&wire::object(&context.call.body)?)?;
     let id = store.copy_file(&caller, context.path("id"), &patch)?;
     show(context, &store, &caller, id.as_str())
@@ -373,7 +376,7 @@ pub(super) fn export(context: &Context<'_>) -> Result<Reply, ApiError> {
 
 /// `files.generateIds`.
 pub(super) fn generate_ids(context: &Context<'_>) -> Result<Reply, ApiError> {
-    let (mut store, _) = open(context)?;
+    let (mut store, _) = open_mut(context)?;
     let query = &context.call.query;
     let count: usize = match query.first("count") {
         None => 10,
@@ -397,7 +400,7 @@ pub(super) fn generate_ids(context: &Context<'_>) -> Result<Reply, ApiError> {
 
 /// `files.emptyTrash`.
 pub(super) fn empty_trash(context: &Context<'_>) -> Result<Reply, ApiError> {
-    let (mut store, caller) = open(context)?;
+    let (mut store, caller) = open_mut(context)?;
     store.empty_trash(&caller, context.call.query.first("driveId"))?;
     Ok(Reply::no_content())
 }

@@ -2,21 +2,24 @@
 //!
 //! See <https://developers.google.com/workspace/drive/api/reference/rest/v3/files/list>.
 
-use super::model::{File, FileId, Grantee};
+use super::model::FileId;
 use super::query::{self, Expression};
 use super::rules::{Caller, Seen};
-use super::store::{Reach, Store};
-use super::{check_spaces, errors, flag, open, page_size, reply, view};
+use super::store::Store;
+use super::{asked, check_spaces, errors, flag, open, page_size, reply, view};
 use crate::call::{Query, Reply};
 use crate::error::ApiError;
+use crate::fields::{Mask, Selection};
 use crate::routes::{Context, empty_page};
 use crate::wire::{from_token, to_token};
 use crate::workspace::Workspace;
 use serde_json::{Value, json};
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
+use std::ops::Bound;
 
 const MAX_PAGE: usize = 1000;
+const DEFAULT_FIELDS: &str = "kind,incompleteSearch,nextPageToken,files(kind,id,name,mimeType)";
 
 /// What is searched.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,8 +51,19 @@ pub(super) fn list(context: &Context<'_>) -> Result<Reply, ApiError> {
     let corpora = corpora(query, &store, &caller, &search, include)?;
     let mark = mark(query);
     let start = start(query, &store, &mark)?;
-    let ids = candidates(&store, &caller, &corpora, include);
-    let mut found = fitting(context.workspace, &store, &caller, ids, &search);
+    let fits = |id: &FileId| {
+        let seen = store.seen(&caller, id.as_str()).ok()?;
+        let fits = (include || seen.file.drive.is_none())
+            && search.holds(&|term| query::file_fits(context.workspace, caller.user, &seen, term));
+        fits.then_some(seen)
+    };
+    // One more than is shown tells whether there is another page. Another order than that of the ids needs all files.
+    let (after, most) = match &start {
+        _ if !order.0.is_empty() => (Bound::Unbounded, usize::MAX),
+        None => (Bound::Unbounded, size + 1),
+        Some(start) => (Bound::Excluded(start.last.as_str()), size + 1),
+    };
+    let mut found = find(&store, &caller, &corpora, after, most, &fits);
     if !order.0.is_empty() {
         found.sort_by(|a, b| order.compare(&caller, a, b));
     }
@@ -72,15 +86,13 @@ pub(super) fn list(context: &Context<'_>) -> Result<Reply, ApiError> {
     {
         answer["nextPageToken"] = json!(token(first + shown.len(), last.file.id.as_str()));
     }
+    let mask = asked(context, DEFAULT_FIELDS);
+    let fields = Selection::of(&mask).within("files");
     answer["files"] = shown
         .iter()
-        .map(|seen| view::file(context.workspace, &caller, seen))
+        .map(|seen| view::file(context.workspace, &caller, seen, &fields))
         .collect();
-    Ok(reply(
-        context,
-        answer,
-        "kind,incompleteSearch,nextPageToken,files(kind,id,name,mimeType)",
-    ))
+    Ok(reply(context, answer, DEFAULT_FIELDS))
 }
 
 fn search(query: &Query) -> Result<Expression, ApiError> {
@@ -155,10 +167,10 @@ pub(super) fn check_member(store: &Store, caller: &Caller, drive: &str) -> Resul
     if store.member_role(caller.user, drive).is_some() {
         return Ok(());
     }
-    if store.drive_items(caller.user, drive).iter().any(|id| {
-        store
-            .file(id.as_str())
-            .is_some_and(|file| store.access(caller.user, file, Reach::Named).is_some())
+    // Who is named on something in it sees that.
+    if store.named(caller.user).any(|id| {
+        let file = store.file(id.as_str());
+        file.is_some_and(|file| file.drive.as_ref().is_some_and(|own| own.as_str() == drive))
     }) {
         Err(errors::membership_required())
     } else {
@@ -166,67 +178,55 @@ pub(super) fn check_member(store: &Store, caller: &Caller, drive: &str) -> Resul
     }
 }
 
-fn candidates(
-    store: &Store,
+/// What is found after an id, in the order of the ids: the first `most` that fit.
+fn find<'a>(
+    store: &'a Store,
     caller: &Caller,
     corpora: &Corpora,
-    include: bool,
-) -> BTreeSet<FileId> {
-    let mut ids = match corpora {
-        Corpora::User => store.corpus(caller.user),
-        Corpora::Drive(drive) => store.drive_items(caller.user, drive.as_str()),
-        Corpora::Domain => found_by_domain(store),
+    after: Bound<&str>,
+    most: usize,
+    fits: &dyn Fn(&FileId) -> Option<Seen<'a>>,
+) -> Vec<Seen<'a>> {
+    let mut found = Vec::new();
+    let range = (after, Bound::Unbounded);
+    if matches!(corpora, Corpora::User | Corpora::AllDrives) {
+        let corpus = store.corpus(caller.user);
+        found.extend(corpus.range::<str, _>(range).filter_map(fits).take(most));
+    }
+    if *corpora == Corpora::Domain {
+        let ids = found_by_domain(store);
+        found.extend(ids.range::<str, _>(range).filter_map(fits).take(most));
+    }
+    for drive in searched_drives(store, caller, corpora) {
+        let items = store.drive_items(caller.user, drive.as_str(), after);
+        found.extend(items.filter_map(fits).take(most));
+    }
+    found.sort_by(|a, b| a.file.id.cmp(&b.file.id));
+    found.truncate(most);
+    found
+}
+
+fn searched_drives<'a>(store: &'a Store, caller: &Caller, corpora: &'a Corpora) -> Vec<&'a FileId> {
+    match corpora {
+        Corpora::User | Corpora::Domain => Vec::new(),
+        Corpora::Drive(drive) => vec![drive],
         Corpora::AllDrives => {
-            let mut ids = store.corpus(caller.user);
-            let mut drives: Vec<&FileId> = store
-                .drives
-                .keys()
+            let drives = store.drives.keys();
+            let mut drives: Vec<&FileId> = drives
                 .filter(|drive| store.member_role(caller.user, drive.as_str()).is_some())
                 .collect();
             if store.incomplete_search {
                 drives.pop();
             }
-            for drive in drives {
-                ids.extend(store.drive_items(caller.user, drive.as_str()));
-            }
-            ids
+            drives
         }
-    };
-    ids.retain(|id| {
-        store
-            .file(id.as_str())
-            .is_some_and(|file| include || file.drive.is_none())
-    });
-    ids
+    }
 }
 
 /// What the domain, or anyone, can find by searching.
 fn found_by_domain(store: &Store) -> BTreeSet<FileId> {
-    let findable = |file: &&File| {
-        file.permissions.iter().any(|permission| {
-            permission.discoverable
-                && matches!(permission.grantee, Grantee::Domain(_) | Grantee::Anyone)
-        })
-    };
-    store
-        .files
-        .values()
-        .filter(findable)
-        .flat_map(|file| store.subtree(&file.id))
-        .collect()
-}
-
-fn fitting<'a>(
-    workspace: &Workspace,
-    store: &'a Store,
-    caller: &Caller,
-    ids: BTreeSet<FileId>,
-    search: &Expression,
-) -> Vec<Seen<'a>> {
-    ids.into_iter()
-        .filter_map(|id| store.seen(caller, id.as_str()).ok())
-        .filter(|seen| search.holds(&|term| query::file_fits(workspace, caller.user, seen, term)))
-        .collect()
+    let found = store.findable.iter();
+    found.flat_map(|id| store.subtree(id)).collect()
 }
 
 /// The parameters that have to stay the same from page to page.
@@ -267,7 +267,7 @@ fn start(query: &Query, store: &Store, mark: &str) -> Result<Option<Start>, ApiE
 fn first_of_page(found: &[Seen<'_>], order: &Order, start: Option<&Start>) -> usize {
     let Some(start) = start else { return 0 };
     if order.0.is_empty() {
-        return found.partition_point(|seen| seen.file.id.as_str() <= start.last.as_str());
+        return 0;
     }
     found
         .iter()
@@ -388,13 +388,15 @@ pub(super) fn everything(
     caller: &Caller,
     drive: Option<&str>,
 ) -> Vec<Value> {
-    let ids = match drive {
-        None => store.corpus(caller.user),
-        Some(drive) => store.drive_items(caller.user, drive),
+    let corpora = match drive {
+        None => Corpora::User,
+        Some(drive) => Corpora::Drive(drive.into()),
     };
-    fitting(workspace, store, caller, ids, &Expression::All)
+    let mask = Mask::everything();
+    let seen = |id: &FileId| store.seen(caller, id.as_str()).ok();
+    find(store, caller, &corpora, Bound::Unbounded, usize::MAX, &seen)
         .iter()
-        .map(|seen| view::file(workspace, caller, seen))
+        .map(|seen| view::file(workspace, caller, seen, &Selection::of(&mask)))
         .collect()
 }
 

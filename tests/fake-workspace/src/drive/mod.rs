@@ -2,10 +2,12 @@
 //!
 //! See <https://developers.google.com/workspace/drive/api/reference/rest/v3>.
 
+mod access_list;
 pub(crate) mod activity;
 pub(crate) mod admin;
 mod changes;
 mod checksum;
+mod corpus;
 mod drives;
 mod edit;
 mod errors;
@@ -31,7 +33,8 @@ use crate::wire::{from_token, to_token};
 use crate::workspace::now_ms;
 use rules::Caller;
 use serde_json::{Value, json};
-use std::sync::MutexGuard;
+use std::borrow::Cow;
+use std::sync::{RwLockReadGuard, RwLockWriteGuard};
 use store::Store;
 
 const DRIVE: &str = "https://www.googleapis.com/auth/drive";
@@ -81,18 +84,36 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     api("drive.revisions.get", "GET", "drive/v3/files/{id}/revisions/{revisionId}", READ, revisions::get),
 ];
 
-/// The Drive of the domain and on whose behalf the call runs.
-fn open<'a>(context: &Context<'a>) -> Result<(MutexGuard<'a, Store>, Caller), ApiError> {
+/// The Drive of the domain to read in, and on whose behalf the call runs.
+fn open<'a>(context: &Context<'a>) -> Result<(RwLockReadGuard<'a, Store>, Caller), ApiError> {
+    let caller = caller(context)?;
+    let store = context.workspace.drive();
+    if store.existing_root(caller.user).is_some() {
+        return Ok((store, caller));
+    }
+    drop(store);
+    context.workspace.drive_mut().root(caller.user, caller.now);
+    Ok((context.workspace.drive(), caller))
+}
+
+/// The same to write in.
+fn open_mut<'a>(context: &Context<'a>) -> Result<(RwLockWriteGuard<'a, Store>, Caller), ApiError> {
+    let caller = caller(context)?;
+    let mut store = context.workspace.drive_mut();
+    store.root(caller.user, caller.now);
+    Ok((store, caller))
+}
+
+fn caller(context: &Context<'_>) -> Result<Caller, ApiError> {
     let Some(user) = context.caller else {
         return Err(ApiError::forbidden(
             "A service account has no Drive of its own here; name a user as the subject.",
         ));
     };
-    let now = now_ms();
     let wide = |scope: &String| READ.contains(&scope.as_str()) && scope != FILE;
-    let caller = Caller {
+    Ok(Caller {
         user,
-        now,
+        now: now_ms(),
         all_drives: flag(
             &context.call.query,
             "supportsAllDrives",
@@ -100,10 +121,7 @@ fn open<'a>(context: &Context<'a>) -> Result<(MutexGuard<'a, Store>, Caller), Ap
         ),
         app_files_only: !context.scopes.iter().any(wide),
         is_app: true,
-    };
-    let mut store = context.workspace.drive();
-    store.root(user, now);
-    Ok((store, caller))
+    })
 }
 
 /// A boolean parameter by its name or its deprecated one.
@@ -111,12 +129,18 @@ fn flag(query: &Query, name: &str, old: &str) -> bool {
     query.flag(name) || query.flag(old)
 }
 
-/// An answer with the fields that Google sends if none are asked for.
+/// What is asked for: the fields in the request, or those that Google sends if there are none.
+fn asked<'a>(context: &Context<'a>, default: &str) -> Cow<'a, Mask> {
+    match context.mask {
+        Some(mask) => Cow::Borrowed(mask),
+        None => Cow::Owned(Mask::parse(default).unwrap_or_else(Mask::everything)),
+    }
+}
+
+/// An answer with the fields that Google sends if none are asked for; a mask of the request is applied by the caller.
 fn reply(context: &Context<'_>, mut value: Value, default: &str) -> Reply {
-    if context.call.query.first("fields").is_none()
-        && let Some(mask) = Mask::parse(default)
-    {
-        mask.apply(&mut value);
+    if context.mask.is_none() {
+        asked(context, default).apply(&mut value);
     }
     Reply::json(value)
 }
@@ -144,12 +168,12 @@ fn offset(query: &Query) -> Result<usize, ApiError> {
 }
 
 /// One page of a short list, and the token of the next; for a fault nothing, and the token of this one.
-fn page(
-    items: Vec<Value>,
+fn page<T>(
+    items: Vec<T>,
     at: usize,
     size: usize,
     context: &Context<'_>,
-) -> (Vec<Value>, Option<String>) {
+) -> (Vec<T>, Option<String>) {
     let size = if context.empty_page { 0 } else { size };
     let end = at.saturating_add(size);
     let next = (end < items.len() || context.empty_page).then(|| to_token(&json!({ "at": end })));

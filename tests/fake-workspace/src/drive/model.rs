@@ -1,6 +1,7 @@
-//! What Drive holds, as plain data: files, permissions, shared drives, contents. Rules of access are in `access.rs`,
+//! What Drive holds, as plain data: files, permissions, shared drives, contents. Rules of access are in `store.rs`,
 //! changes in `edit.rs`, JSON in `view.rs`.
 
+use super::access_list::AccessList;
 use super::checksum::Checksums;
 use crate::workspace::UserIndex;
 use bytes::Bytes;
@@ -199,7 +200,7 @@ pub(crate) struct File {
     pub(crate) drive: Option<FileId>,
     /// Absent in shared drives.
     pub(crate) owner: Option<UserIndex>,
-    pub(crate) permissions: Vec<Permission>,
+    pub(crate) permissions: AccessList,
     /// A limited-access folder.
     pub(crate) limited: bool,
     pub(crate) explicitly_trashed: Option<Trashed>,
@@ -247,6 +248,11 @@ impl File {
 
     pub(crate) fn is_root(&self) -> bool {
         self.parent.is_none()
+    }
+
+    /// Whether it is the root of a shared drive, whose permissions are the members.
+    pub(crate) fn is_shared_root(&self) -> bool {
+        self.is_root() && self.drive.is_some()
     }
 
     /// A document of Google's editors, a folder or a shortcut, rather than bytes.

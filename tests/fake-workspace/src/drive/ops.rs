@@ -10,6 +10,7 @@ use super::rules::{Caller, Right};
 use super::store::{Store, blank, is_file_id};
 use crate::error::ApiError;
 use bytes::Bytes;
+use std::ops::Bound;
 
 /// Uploaded bytes with their type.
 #[derive(Debug, Clone)]
@@ -85,7 +86,7 @@ impl Store {
         file.created = patch.created.unwrap_or(caller.now);
         if file.drive.is_none() {
             file.owner = Some(caller.user);
-            file.permissions = vec![Permission::owner(caller.user, caller.now)];
+            file.permissions = vec![Permission::owner(caller.user, caller.now)].into();
         }
         file.limited = patch.limited == Some(true) && file.is_folder();
         if let Some(content) = first_content(&file, media.as_ref()) {
@@ -390,15 +391,11 @@ impl Store {
                     Some(Role::Organizer) => {}
                     Some(_) => return Err(errors::insufficient()),
                 }
-                self.drive_items(caller.user, drive).into_iter().collect()
+                self.drive_items(caller.user, drive, Bound::Unbounded)
+                    .cloned()
+                    .collect()
             }
-            None => self
-                .named
-                .get(&caller.user)
-                .into_iter()
-                .flatten()
-                .cloned()
-                .collect(),
+            None => self.named(caller.user).cloned().collect(),
         };
         for id in trashed {
             let goes = self.file(id.as_str()).is_some_and(|file| {

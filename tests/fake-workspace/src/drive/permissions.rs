@@ -7,7 +7,7 @@ use super::ops::is_addressed;
 use super::rules::{Caller, Right, Seen};
 use super::store::Store;
 use super::view::{self, Effective};
-use super::{errors, files, offset, open, page, page_size, reply};
+use super::{errors, files, offset, open, open_mut, page, page_size, reply};
 use crate::call::Reply;
 use crate::error::ApiError;
 use crate::routes::Context;
@@ -262,12 +262,12 @@ pub(super) fn list(context: &Context<'_>) -> Result<Reply, ApiError> {
         usize::MAX
     };
     let size = page_size(query, default, MAX_PAGE)?;
-    let all: Vec<Value> = store
-        .effective(&seen)
+    let all = store.effective(&seen);
+    let (shown, next) = page(all, offset(query)?, size, context);
+    let shown: Vec<Value> = shown
         .iter()
         .map(|effective| view::permission(context.workspace, &seen, effective))
         .collect();
-    let (shown, next) = page(all, offset(query)?, size, context);
     let mut answer = json!({ "kind": "drive#permissionList", "permissions": shown });
     if let Some(next) = next {
         answer["nextPageToken"] = json!(next);
@@ -296,7 +296,7 @@ pub(super) fn create(context: &Context<'_>) -> Result<Reply, ApiError> {
     let body = wire::object(&context.call.body)?;
     let role = role(&body)?;
     let grantee = grantee(context.workspace, &body)?;
-    let (mut store, caller) = open(context)?;
+    let (mut store, caller) = open_mut(context)?;
     let mut permission = Permission::new(grantee, role, caller.now, Some(caller.user));
     permission.discoverable = body["allowFileDiscovery"].as_bool() == Some(true);
     permission.expires = expiration(&body)?;
@@ -306,7 +306,7 @@ pub(super) fn create(context: &Context<'_>) -> Result<Reply, ApiError> {
 /// `permissions.update`: role and expiration.
 pub(super) fn update(context: &Context<'_>) -> Result<Reply, ApiError> {
     let body = wire::object(&context.call.body)?;
-    let (mut store, caller) = open(context)?;
+    let (mut store, caller) = open_mut(context)?;
     let seen = store.shared_item(context, &caller, context.path("id"))?;
     let mut permission = find(context.workspace, &seen, context.path("permissionId"))?.permission;
     if !body["role"].is_null() {
@@ -352,7 +352,7 @@ fn grant(
 
 /// `permissions.delete`.
 pub(super) fn delete(context: &Context<'_>) -> Result<Reply, ApiError> {
-    let (mut store, caller) = open(context)?;
+    let (mut store, caller) = open_mut(context)?;
     let seen = store.shared_item(context, &caller, context.path("id"))?;
     let found = find(context.workspace, &seen, context.path("permissionId"))?;
     check_revoke(caller.user, &seen, &found.permission.grantee)?;

@@ -1,8 +1,10 @@
 //! All files and shared drives of the domain with their indexes, and the rules of who may see what.
-//! Changes are in `edit.rs`; nothing here writes a change log.
+//! Which items a user sees is in `corpus.rs`, changes are in `edit.rs`; nothing here writes a change log.
 //!
 //! See <https://developers.google.com/workspace/drive/api/guides/manage-sharing>.
 
+use super::access_list::AccessList;
+use super::corpus::Corpora;
 use super::log::Log;
 use super::model::{File, FileId, Grantee, Permission, Role, SharedDrive, Trashed};
 use super::upload::Session;
@@ -40,12 +42,17 @@ pub(crate) enum Reach {
 /// The Drive of the whole domain.
 #[derive(Debug)]
 pub(crate) struct Store {
-    pub(super) files: BTreeMap<FileId, File>,
-    pub(super) children: HashMap<FileId, BTreeSet<FileId>>,
+    /// Changed by [`Store::edit`], [`Store::insert`] and [`Store::remove`] only, which keep the indexes.
+    files: HashMap<FileId, File>,
+    children: HashMap<FileId, BTreeSet<FileId>>,
+    /// All items of a shared drive but its root.
+    pub(super) in_drive: HashMap<FileId, BTreeSet<FileId>>,
+    /// Items that the domain, or anyone, finds by searching.
+    pub(super) findable: BTreeSet<FileId>,
+    pub(super) corpora: Corpora,
     pub(super) drives: BTreeMap<FileId, SharedDrive>,
     roots: HashMap<UserIndex, FileId>,
-    /// Items with a permission of their own for a user, owned ones included.
-    pub(super) named: HashMap<UserIndex, BTreeSet<FileId>>,
+    named: HashMap<UserIndex, BTreeSet<FileId>>,
     pub(super) user_logs: HashMap<UserIndex, Log>,
     pub(super) drive_logs: HashMap<FileId, Log>,
     /// `requestId`s of drives.create.
@@ -59,11 +66,54 @@ pub(crate) struct Store {
     rng: fastrand::Rng,
 }
 
+/// What the indexes of a file are made from.
+#[derive(Debug, PartialEq, Eq)]
+struct Place {
+    parent: Option<FileId>,
+    drive: Option<FileId>,
+    limited: bool,
+    permissions: AccessList,
+}
+
+impl Place {
+    fn of(file: &File) -> Self {
+        Self {
+            parent: file.parent.clone(),
+            drive: file.drive.clone(),
+            limited: file.limited,
+            permissions: file.permissions.clone(),
+        }
+    }
+
+    fn members(&self) -> impl Iterator<Item = UserIndex> {
+        members(&self.permissions)
+    }
+
+    fn is_findable(&self) -> bool {
+        self.permissions.of_others().any(|own| {
+            own.discoverable && matches!(own.grantee, Grantee::Domain(_) | Grantee::Anyone)
+        })
+    }
+}
+
+/// Users of the domain who are named.
+fn members(permissions: &[Permission]) -> impl Iterator<Item = UserIndex> {
+    permissions
+        .iter()
+        .filter_map(|permission| match permission.grantee {
+            Grantee::Member(user) => Some(user),
+            _ => None,
+        })
+}
+
 impl Store {
     pub(crate) fn new(domain: &str, seed: u64) -> Self {
         Self {
-            files: BTreeMap::new(),
+            files: HashMap::new(),
             children: HashMap::new(),
+            in_drive: HashMap::new(),
+            findable: BTreeSet::new(),
+            corpora: Corpora::default(),
             drives: BTreeMap::new(),
             roots: HashMap::new(),
             named: HashMap::new(),
@@ -80,6 +130,11 @@ impl Store {
 
     pub(crate) fn file(&self, id: &str) -> Option<&File> {
         self.files.get(id)
+    }
+
+    #[cfg(test)]
+    pub(super) fn files(&self) -> impl Iterator<Item = &File> {
+        self.files.values()
     }
 
     pub(crate) fn drive(&self, id: &str) -> Option<&SharedDrive> {
@@ -126,16 +181,17 @@ impl Store {
             .any(|item| item.explicitly_trashed.is_some())
     }
 
-    /// The root of a user's My Drive, made at the first look.
+    /// The root of a user's My Drive, made at the first look together with the user's log.
     pub(crate) fn root(&mut self, user: UserIndex, now: i64) -> FileId {
         if let Some(root) = self.roots.get(&user) {
             return root.clone();
         }
         let id = self.new_drive_id();
         self.roots.insert(user, id.clone());
+        self.user_log(user);
         let mut root = blank(id.clone(), "My Drive", super::model::FOLDER, now);
         root.owner = Some(user);
-        root.permissions = vec![Permission::owner(user, now)];
+        root.permissions = vec![Permission::owner(user, now)].into();
         self.insert(root);
         id
     }
@@ -157,39 +213,81 @@ impl Store {
 
     /// Puts a file and its places in the indexes.
     pub(crate) fn insert(&mut self, file: File) {
-        if let Some(parent) = &file.parent {
-            self.children
-                .entry(parent.clone())
-                .or_default()
-                .insert(file.id.clone());
-        }
-        for permission in &file.permissions {
-            if let Grantee::Member(user) = permission.grantee {
-                self.named.entry(user).or_default().insert(file.id.clone());
-            }
-        }
-        self.files.insert(file.id.clone(), file);
+        let (id, place) = (file.id.clone(), Place::of(&file));
+        self.files.insert(id.clone(), file);
+        self.index(&id, &place);
     }
 
     /// Takes a file out, and out of the indexes.
     pub(crate) fn remove(&mut self, id: &str) -> Option<File> {
-        let file = self.files.remove(id)?;
-        if let Some(siblings) = file
-            .parent
-            .as_ref()
-            .and_then(|parent| self.children.get_mut(parent))
-        {
-            siblings.remove(id);
-        }
+        let place = Place::of(self.files.get(id)?);
+        self.unindex(id, &place);
         self.children.remove(id);
-        for permission in &file.permissions {
-            if let Grantee::Member(user) = permission.grantee
-                && let Some(named) = self.named.get_mut(&user)
-            {
+        self.files.remove(id)
+    }
+
+    /// Changes a file; the indexes follow.
+    pub(super) fn edit<R>(&mut self, id: &str, act: impl FnOnce(&mut File) -> R) -> Option<R> {
+        let file = self.files.get_mut(id)?;
+        let before = Place::of(file);
+        let done = act(file);
+        let (id, after) = (file.id.clone(), Place::of(file));
+        if before != after {
+            self.unindex(id.as_str(), &before);
+            self.index(&id, &after);
+        }
+        Some(done)
+    }
+
+    fn index(&mut self, id: &FileId, place: &Place) {
+        if let Some(parent) = &place.parent {
+            let siblings = self.children.entry(parent.clone()).or_default();
+            siblings.insert(id.clone());
+            if let Some(drive) = &place.drive {
+                let items = self.in_drive.entry(drive.clone()).or_default();
+                items.insert(id.clone());
+            }
+        }
+        for user in place.members() {
+            self.named.entry(user).or_default().insert(id.clone());
+        }
+        if place.is_findable() {
+            self.findable.insert(id.clone());
+        }
+        self.forget_corpora(place);
+    }
+
+    fn unindex(&mut self, id: &str, place: &Place) {
+        self.forget_corpora(place);
+        self.findable.remove(id);
+        for user in place.members() {
+            if let Some(named) = self.named.get_mut(&user) {
                 named.remove(id);
             }
         }
-        Some(file)
+        let siblings = place.parent.as_ref();
+        if let Some(siblings) = siblings.and_then(|parent| self.children.get_mut(parent)) {
+            siblings.remove(id);
+        }
+        let items = place.drive.as_ref();
+        if let Some(items) = items.and_then(|drive| self.in_drive.get_mut(drive)) {
+            items.remove(id);
+        }
+    }
+
+    /// Forgets the corpora that an item is or could be in: those of whoever is named on it or above it. Members of a
+    /// shared drive are no such users for what is in it, but they are for its root, where their membership changes.
+    fn forget_corpora(&mut self, place: &Place) {
+        let above = place.parent.as_ref().and_then(|id| self.files.get(id));
+        let inherited = above
+            .into_iter()
+            .flat_map(|parent| self.ancestry(parent))
+            .filter(|item| !item.is_shared_root())
+            .flat_map(|item| members(&item.permissions));
+        let users: Vec<UserIndex> = place.members().chain(inherited).collect();
+        for user in users {
+            self.corpora.forget(user);
+        }
     }
 
     /// The role of a user on an item: the best of its own permissions and the inherited ones.
@@ -197,11 +295,17 @@ impl Store {
         let mut best = None;
         let mut limited = false;
         for item in self.ancestry(file) {
-            for permission in &item.permissions {
+            let open = item.permissions.of_others().filter(|own| {
+                reach == Reach::Open
+                    && match &own.grantee {
+                        Grantee::Domain(domain) => *domain == self.domain,
+                        Grantee::Anyone => true,
+                        Grantee::Member(_) | Grantee::Outsider(_) | Grantee::Group(_) => false,
+                    }
+            });
+            for permission in item.permissions.of_member(user).into_iter().chain(open) {
                 // Limited access keeps out all that is inherited from above but organizers.
-                if self.applies(permission, user, reach)
-                    && (!limited || permission.role == Role::Organizer)
-                {
+                if !limited || permission.role == Role::Organizer {
                     let role = match permission.role {
                         // Who owns a folder may edit what others put into it.
                         Role::Owner if item.id != file.id => Role::Writer,
@@ -213,15 +317,6 @@ impl Store {
             limited |= item.limited;
         }
         best
-    }
-
-    fn applies(&self, permission: &Permission, user: UserIndex, reach: Reach) -> bool {
-        match &permission.grantee {
-            Grantee::Member(member) => *member == user,
-            Grantee::Domain(domain) => reach == Reach::Open && *domain == self.domain,
-            Grantee::Anyone => reach == Reach::Open,
-            Grantee::Outsider(_) | Grantee::Group(_) => false,
-        }
     }
 
     /// What a user may do with an item, if anything.
@@ -242,13 +337,8 @@ impl Store {
 
     /// The role of a member of a shared drive.
     pub(crate) fn member_role(&self, user: UserIndex, drive: &str) -> Option<Role> {
-        self.files
-            .get(drive)?
-            .permissions
-            .iter()
-            .find_map(|permission| {
-                (permission.grantee == Grantee::Member(user)).then_some(permission.role)
-            })
+        let root = self.files.get(drive)?;
+        root.permissions.of_member(user).map(|own| own.role)
     }
 
     pub(crate) fn is_member_for(&self, user: UserIndex, file: &File) -> bool {
@@ -259,15 +349,15 @@ impl Store {
 
     /// The members of a shared drive who have an account here.
     pub(crate) fn members(&self, drive: &str) -> Vec<UserIndex> {
-        self.files
-            .get(drive)
-            .into_iter()
-            .flat_map(|root| &root.permissions)
-            .filter_map(|permission| match permission.grantee {
-                Grantee::Member(user) => Some(user),
-                _ => None,
-            })
+        let root = self.files.get(drive);
+        root.into_iter()
+            .flat_map(|root| members(&root.permissions))
             .collect()
+    }
+
+    /// Items with a permission of their own for a user, owned ones included.
+    pub(super) fn named(&self, user: UserIndex) -> impl Iterator<Item = &FileId> {
+        self.named.get(&user).into_iter().flatten()
     }
 
     /// Whether an item is the affair of a user's own log: seen by name, and not as a member of its shared drive.
@@ -279,60 +369,14 @@ impl Store {
     pub(crate) fn viewers(&self, file: &File) -> BTreeSet<UserIndex> {
         let candidates: BTreeSet<UserIndex> = self
             .ancestry(file)
-            .flat_map(|item| &item.permissions)
-            .filter_map(|permission| match permission.grantee {
-                Grantee::Member(user) => Some(user),
-                _ => None,
-            })
+            // What is in a shared drive is in no corpus of its members.
+            .filter(|item| !item.is_shared_root())
+            .flat_map(|item| members(&item.permissions))
             .collect();
         candidates
             .into_iter()
             .filter(|user| self.in_corpus(*user, file))
             .collect()
-    }
-
-    /// All items of a user's corpus, roots excluded: My Drive and what was shared with them, with what is below.
-    pub(crate) fn corpus(&self, user: UserIndex) -> BTreeSet<FileId> {
-        let mut found = BTreeSet::new();
-        for id in self.named.get(&user).into_iter().flatten() {
-            if let Some(file) = self.files.get(id)
-                && !self.is_member_for(user, file)
-            {
-                self.collect(user, file, &mut found);
-            }
-        }
-        found
-    }
-
-    /// The items of a shared drive that a user sees, its root excluded.
-    pub(crate) fn drive_items(&self, user: UserIndex, drive: &str) -> BTreeSet<FileId> {
-        let mut found = BTreeSet::new();
-        if let Some(root) = self.files.get(drive) {
-            self.collect(user, root, &mut found);
-            // Below a closed folder there may be items with permissions of their own.
-            for id in self.named.get(&user).into_iter().flatten() {
-                if let Some(file) = self.files.get(id)
-                    && file.drive.as_ref().is_some_and(|own| own.as_str() == drive)
-                {
-                    self.collect(user, file, &mut found);
-                }
-            }
-        }
-        found
-    }
-
-    /// Adds an item that the user sees, and what they see below it.
-    fn collect(&self, user: UserIndex, file: &File, found: &mut BTreeSet<FileId>) {
-        let mut stack = vec![file];
-        while let Some(file) = stack.pop() {
-            if !file.is_root() && !found.insert(file.id.clone()) {
-                continue;
-            }
-            if file.limited && self.role(user, file, Reach::Named).is_none() {
-                continue;
-            }
-            stack.extend(self.children(&file.id));
-        }
     }
 
     /// Whether an item hangs below the user's own root.
@@ -347,12 +391,9 @@ impl Store {
         user: UserIndex,
         file: &File,
     ) -> Option<(i64, Option<UserIndex>)> {
-        file.permissions
-            .iter()
-            .find(|permission| {
-                permission.grantee == Grantee::Member(user) && permission.role != Role::Owner
-            })
-            .map(|permission| (permission.granted, permission.granted_by))
+        let own = file.permissions.of_member(user);
+        own.filter(|own| own.role != Role::Owner)
+            .map(|own| (own.granted, own.granted_by))
     }
 
     pub(crate) fn new_file_id(&mut self) -> FileId {
@@ -398,7 +439,7 @@ pub(crate) fn blank(id: FileId, name: &str, mime_type: &str, now: i64) -> File {
         parent: None,
         drive: None,
         owner: None,
-        permissions: Vec::new(),
+        permissions: Default::default(),
         limited: false,
         explicitly_trashed: None::<Trashed>,
         created: now,

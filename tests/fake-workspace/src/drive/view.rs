@@ -5,9 +5,12 @@
 use super::model::{DOCUMENT, FileId, Grantee, Permission, Role, SPREADSHEET, SharedDrive};
 use super::rules::{Caller, Right, Seen};
 use super::store::{Access, Reach, Store, View};
+use crate::fields::Selection;
 use crate::wire::rfc3339;
 use crate::workspace::{UserIndex, Workspace};
 use serde_json::{Map, Value, json};
+use std::cell::LazyCell;
+use std::collections::HashMap;
 
 /// Formats that Google's documents can be exported to.
 pub(super) fn export_formats(mime_type: &str) -> &'static [&'static str] {
@@ -26,12 +29,13 @@ pub(super) fn export_formats(mime_type: &str) -> &'static [&'static str] {
 }
 
 pub(super) fn user(workspace: &Workspace, index: UserIndex, me: UserIndex) -> Value {
-    let user = workspace.user(index);
+    let users = workspace.users();
+    let user = &users[index.0];
     json!({
         "kind": "drive#user",
         "displayName": format!("{} {}", user.given_name, user.family_name),
         "me": index == me,
-        "permissionId": permission_id(workspace, &Permission::owner(index, 0)),
+        "permissionId": digits(&user.id),
         "emailAddress": user.primary,
     })
 }
@@ -39,7 +43,7 @@ pub(super) fn user(workspace: &Workspace, index: UserIndex, me: UserIndex) -> Va
 /// The id of whom a permission is for; the same on every item.
 pub(super) fn permission_id(workspace: &Workspace, permission: &Permission) -> String {
     match &permission.grantee {
-        Grantee::Member(index) => digits(&workspace.user(*index).id),
+        Grantee::Member(index) => digits(&workspace.users()[index.0].id),
         Grantee::Outsider(address) | Grantee::Group(address) => digits(address),
         Grantee::Domain(domain) => format!("{}k", digits(domain)),
         Grantee::Anyone if permission.discoverable => "anyone".to_owned(),
@@ -68,10 +72,11 @@ impl Store {
     /// All permissions that hold for an item: its own first, then what it inherits.
     pub(super) fn effective(&self, seen: &Seen<'_>) -> Vec<Effective> {
         let mut found: Vec<Effective> = Vec::new();
+        let mut places: HashMap<&Grantee, usize> = HashMap::new();
         let (mut limited, mut limited_above) = (false, false);
         for item in self.ancestry(seen.file) {
             let own = item.id == seen.file.id;
-            for permission in &item.permissions {
+            for permission in item.permissions.iter() {
                 // What an owner has from a folder of theirs says nothing more.
                 if !own
                     && seen.file.owner.map(Grantee::Member).as_ref() == Some(&permission.grantee)
@@ -88,23 +93,24 @@ impl Store {
                     role => role,
                 };
                 let detail = (role, (!own).then(|| item.id.clone()));
-                let known = found
-                    .iter_mut()
-                    .find(|known| known.permission.grantee == permission.grantee);
-                match known {
+                let known = places.get(&permission.grantee);
+                match known.and_then(|at| found.get_mut(*at)) {
                     Some(_) if blocked => {}
                     Some(known) => {
                         known.permission.role = known.permission.role.max(role);
                         known.details.push(detail);
                     }
-                    None => found.push(Effective {
-                        permission: Permission {
-                            role,
-                            ..permission.clone()
-                        },
-                        view: if blocked { View::Metadata } else { View::Full },
-                        details: vec![detail],
-                    }),
+                    None => {
+                        places.insert(&permission.grantee, found.len());
+                        found.push(Effective {
+                            permission: Permission {
+                                role,
+                                ..permission.clone()
+                            },
+                            view: if blocked { View::Metadata } else { View::Full },
+                            details: vec![detail],
+                        });
+                    }
                 }
             }
             // Only the item's own limit leaves a view of its metadata.
@@ -128,7 +134,8 @@ pub(super) fn permission(workspace: &Workspace, seen: &Seen<'_>, effective: &Eff
     });
     match &permission.grantee {
         Grantee::Member(index) => {
-            let user = workspace.user(*index);
+            let users = workspace.users();
+            let user = &users[index.0];
             value["type"] = json!("user");
             value["emailAddress"] = json!(user.primary);
             value["displayName"] = json!(format!("{} {}", user.given_name, user.family_name));
@@ -194,78 +201,110 @@ fn detail(seen: &Seen<'_>, role: Role, from: Option<&FileId>) -> Value {
     value
 }
 
-/// A file with everything that its caller may know.
-pub(super) fn file(workspace: &Workspace, caller: &Caller, seen: &Seen<'_>) -> Value {
+/// The members of a resource that are asked for.
+struct Members<'a> {
+    asked: &'a Selection<'a>,
+    map: Map<String, Value>,
+}
+
+impl Members<'_> {
+    /// Puts a member in, which is not even found out if nobody asks for it.
+    fn put(&mut self, name: &str, value: impl FnOnce() -> Value) {
+        self.put_some(name, || Some(value()));
+    }
+
+    /// The same for one that may be absent.
+    fn put_some(&mut self, name: &str, value: impl FnOnce() -> Option<Value>) {
+        if self.asked.has(name)
+            && let Some(value) = value()
+        {
+            self.map.insert(name.to_owned(), value);
+        }
+    }
+}
+
+/// A file with what is asked for of all that its caller may know.
+pub(super) fn file(
+    workspace: &Workspace,
+    caller: &Caller,
+    seen: &Seen<'_>,
+    asked: &Selection<'_>,
+) -> Value {
     let (store, file, me) = (seen.store, seen.file, caller.user);
     let rare = file.rare();
-    let mut value = json!({
-        "kind": "drive#file",
-        "id": file.id.as_str(),
-        "name": display_name(seen),
-        "mimeType": &*file.mime_type,
-        "starred": rare.starred.contains(&me),
-        "trashed": store.is_trashed(file),
-        "explicitlyTrashed": file.explicitly_trashed.is_some(),
-        "spaces": ["drive"],
-        "version": file.version.to_string(),
-        "createdTime": rfc3339(file.created),
-        "modifiedTime": rfc3339(file.modified),
-        "modifiedByMe": rare.modified_by_user.contains_key(&me),
-        "viewedByMe": rare.viewed.contains_key(&me),
-        "webViewLink": web_link(&file.mime_type, &file.id),
-        "iconLink": format!(
-            "https://drive-thirdparty.googleusercontent.com/16/type/{}", file.mime_type
-        ),
-        "hasThumbnail": file.mime_type.starts_with("image/"),
-        "isAppAuthorized": file.by_app,
-        "copyRequiresWriterPermission": rare.copy_requires_writer,
-        "viewersCanCopyContent": !rare.copy_requires_writer,
-        "quotaBytesUsed": quota(seen).to_string(),
-        "capabilities": capabilities(seen, me),
-        "downloadRestrictions": {
-            "itemDownloadRestriction": {
-                "restrictedForReaders": rare.copy_requires_writer, "restrictedForWriters": false },
-            "effectiveDownloadRestrictionWithContext": {
-                "restrictedForReaders": rare.copy_requires_writer, "restrictedForWriters": false },
-        },
+    let map = Map::new();
+    let mut members = Members { asked, map };
+    members.put("kind", || json!("drive#file"));
+    members.put("id", || json!(file.id.as_str()));
+    members.put("name", || json!(display_name(seen)));
+    members.put("mimeType", || json!(&*file.mime_type));
+    members.put("starred", || json!(rare.starred.contains(&me)));
+    members.put("trashed", || json!(store.is_trashed(file)));
+    members.put("explicitlyTrashed", || {
+        json!(file.explicitly_trashed.is_some())
     });
-    let Some(members) = value.as_object_mut() else {
-        return value;
-    };
+    members.put("spaces", || json!(["drive"]));
+    members.put("version", || json!(file.version.to_string()));
+    members.put("createdTime", || json!(rfc3339(file.created)));
+    members.put("modifiedTime", || json!(rfc3339(file.modified)));
+    members.put("modifiedByMe", || {
+        json!(rare.modified_by_user.contains_key(&me))
+    });
+    members.put("viewedByMe", || json!(rare.viewed.contains_key(&me)));
+    members.put("webViewLink", || json!(web_link(&file.mime_type, &file.id)));
+    members.put("iconLink", || {
+        let kind = &file.mime_type;
+        json!(format!(
+            "https://drive-thirdparty.googleusercontent.com/16/type/{kind}"
+        ))
+    });
+    members.put("hasThumbnail", || {
+        json!(file.mime_type.starts_with("image/"))
+    });
+    members.put("isAppAuthorized", || json!(file.by_app));
+    members.put("copyRequiresWriterPermission", || {
+        json!(rare.copy_requires_writer)
+    });
+    members.put("viewersCanCopyContent", || {
+        json!(!rare.copy_requires_writer)
+    });
+    members.put("quotaBytesUsed", || json!(quota(seen).to_string()));
+    members.put("capabilities", || capabilities(seen, me));
+    members.put("downloadRestrictions", || {
+        let restriction = json!({
+            "restrictedForReaders": rare.copy_requires_writer, "restrictedForWriters": false });
+        json!({
+            "itemDownloadRestriction": restriction,
+            "effectiveDownloadRestrictionWithContext": restriction,
+        })
+    });
     // A parent is only shown to who can see it.
-    if let Some(parent) = file
-        .parent
-        .as_ref()
-        .and_then(|parent| store.file(parent.as_str()))
-        && store.access(me, parent, Reach::Open).is_some()
-    {
-        members.insert("parents".to_owned(), json!([parent.id.as_str()]));
-    }
-    if let Some(description) = &file.description {
-        members.insert("description".to_owned(), json!(description));
-    }
-    if let Some(by) = file.modified_by {
-        members.insert("lastModifyingUser".to_owned(), user(workspace, by, me));
-    }
+    members.put_some("parents", || {
+        let parent = store.file(file.parent.as_ref()?.as_str())?;
+        store.access(me, parent, Reach::Open)?;
+        Some(json!([parent.id.as_str()]))
+    });
+    members.put_some("description", || {
+        file.description.as_ref().map(|text| json!(text))
+    });
+    members.put_some("lastModifyingUser", || {
+        file.modified_by.map(|by| user(workspace, by, me))
+    });
     let own_times = [
         ("viewedByMeTime", rare.viewed.get(&me)),
         ("modifiedByMeTime", rare.modified_by_user.get(&me)),
     ];
     for (name, at) in own_times {
-        if let Some(at) = at {
-            members.insert(name.to_owned(), json!(rfc3339(*at)));
-        }
+        members.put_some(name, || at.map(|at| json!(rfc3339(*at))));
     }
     if let Some((at, by)) = store.shared_with(me, file) {
-        members.insert("sharedWithMeTime".to_owned(), json!(rfc3339(at)));
-        if let Some(by) = by {
-            members.insert("sharingUser".to_owned(), user(workspace, by, me));
-        }
+        members.put("sharedWithMeTime", || json!(rfc3339(at)));
+        members.put_some("sharingUser", || by.map(|by| user(workspace, by, me)));
     }
-    add_kind(seen, members);
-    add_sharing(workspace, caller, seen, members);
-    add_rare(workspace, caller, seen, members);
-    value
+    add_kind(seen, &mut members);
+    add_sharing(workspace, caller, seen, &mut members);
+    add_rare(workspace, caller, seen, &mut members);
+    Value::Object(members.map)
 }
 
 fn display_name<'a>(seen: &Seen<'a>) -> &'a str {
@@ -285,147 +324,130 @@ fn quota(seen: &Seen<'_>) -> usize {
 }
 
 /// What depends on the kind of file: content, folder, shortcut.
-fn add_kind(seen: &Seen<'_>, members: &mut Map<String, Value>) {
+fn add_kind(seen: &Seen<'_>, members: &mut Members<'_>) {
     let file = seen.file;
-    let mut put = |name: &str, value: Value| {
-        members.insert(name.to_owned(), value);
-    };
+    let id = file.id.as_str();
     if file.is_folder() {
-        let color = file.rare().folder_color.as_deref().unwrap_or("#8f8f8f");
-        put("folderColorRgb", json!(color));
-        put("inheritedPermissionsDisabled", json!(file.limited));
+        members.put("folderColorRgb", || {
+            json!(file.rare().folder_color.as_deref().unwrap_or("#8f8f8f"))
+        });
+        members.put("inheritedPermissionsDisabled", || json!(file.limited));
     }
     if let Some(target) = &file.target {
-        put(
+        members.put(
             "shortcutDetails",
-            json!({ "targetId": target.id.as_str(), "targetMimeType": &*target.mime_type }),
+            || json!({ "targetId": target.id.as_str(), "targetMimeType": &*target.mime_type }),
         );
     }
     let Some(head) = file.head() else { return };
-    put("size", json!(head.size().to_string()));
+    members.put("size", || json!(head.size().to_string()));
     if file.is_native() {
-        let links: Map<String, Value> = export_formats(&file.mime_type)
-            .iter()
-            .map(|format| {
-                let link = format!(
-                    "https://docs.google.com/feeds/download/export?id={}&type={format}",
-                    file.id.as_str()
-                );
+        let formats = export_formats(&file.mime_type);
+        members.put_some("exportLinks", || {
+            let link = |format: &&str| {
+                let link =
+                    format!("https://docs.google.com/feeds/download/export?id={id}&type={format}");
                 ((*format).to_owned(), json!(link))
-            })
-            .collect();
-        if !links.is_empty() {
-            put("exportLinks", Value::Object(links));
-        }
+            };
+            let links: Map<String, Value> = formats.iter().map(link).collect();
+            (!links.is_empty()).then_some(Value::Object(links))
+        });
         return;
     }
-    let sums = head.sums();
-    put("md5Checksum", json!(sums.md5));
-    put("sha1Checksum", json!(sums.sha1));
-    put("sha256Checksum", json!(sums.sha256));
-    put("headRevisionId", json!(&*head.id));
-    let original = file.rare().original_filename.as_deref();
-    put("originalFilename", json!(original.unwrap_or(&file.name)));
+    members.put("md5Checksum", || json!(head.sums().md5));
+    members.put("sha1Checksum", || json!(head.sums().sha1));
+    members.put("sha256Checksum", || json!(head.sums().sha256));
+    members.put("headRevisionId", || json!(&*head.id));
+    members.put("originalFilename", || {
+        let original = file.rare().original_filename.as_deref();
+        json!(original.unwrap_or(&file.name))
+    });
     let full = file.name.split_once('.').map_or("", |(_, end)| end);
-    put("fullFileExtension", json!(full));
-    put(
-        "fileExtension",
-        json!(full.rsplit('.').next().unwrap_or_default()),
-    );
-    put(
-        "webContentLink",
+    members.put("fullFileExtension", || json!(full));
+    members.put("fileExtension", || {
+        json!(full.rsplit('.').next().unwrap_or_default())
+    });
+    members.put("webContentLink", || {
         json!(format!(
-            "https://drive.google.com/uc?id={}&export=download",
-            file.id.as_str()
-        )),
-    );
+            "https://drive.google.com/uc?id={id}&export=download"
+        ))
+    });
     if file.mime_type.starts_with("image/") {
-        put(
+        members.put(
             "imageMediaMetadata",
-            json!({ "width": 640, "height": 480, "rotation": 0 }),
+            || json!({ "width": 640, "height": 480, "rotation": 0 }),
         );
     }
 }
 
 /// Owner, shared drive, permissions: what differs between My Drive and shared drives.
-fn add_sharing(
-    workspace: &Workspace,
-    caller: &Caller,
-    seen: &Seen<'_>,
-    members: &mut Map<String, Value>,
-) {
+fn add_sharing(workspace: &Workspace, caller: &Caller, seen: &Seen<'_>, members: &mut Members<'_>) {
     let (file, me) = (seen.file, caller.user);
-    let mut put = |name: &str, value: Value| {
-        members.insert(name.to_owned(), value);
+    // A shared drive has hundreds of members, whom every item in it inherits.
+    let effective = LazyCell::new(|| seen.store.effective(seen));
+    let ids = || -> Value {
+        let ids = effective.iter();
+        ids.map(|effective| permission_id(workspace, &effective.permission))
+            .collect()
     };
-    let effective = seen.store.effective(seen);
-    let ids: Value = effective
-        .iter()
-        .map(|effective| permission_id(workspace, &effective.permission))
-        .collect();
     match &file.drive {
         Some(drive) => {
-            put("driveId", json!(drive.as_str()));
-            put("teamDriveId", json!(drive.as_str()));
-            put(
-                "hasAugmentedPermissions",
-                json!(!file.is_root() && !file.permissions.is_empty()),
-            );
+            members.put("driveId", || json!(drive.as_str()));
+            members.put("teamDriveId", || json!(drive.as_str()));
+            members.put("hasAugmentedPermissions", || {
+                json!(!file.is_root() && !file.permissions.is_empty())
+            });
             if seen.store.is_member_for(me, file) {
-                put("permissionIds", ids);
+                members.put("permissionIds", ids);
             }
             if let Some(trashed) = file.explicitly_trashed {
-                put("trashedTime", json!(rfc3339(trashed.time)));
-                if let Some(by) = trashed.by {
-                    put("trashingUser", user(workspace, by, me));
-                }
+                members.put("trashedTime", || json!(rfc3339(trashed.time)));
+                members.put_some("trashingUser", || {
+                    trashed.by.map(|by| user(workspace, by, me))
+                });
             }
         }
         None => {
-            put("ownedByMe", json!(file.owner == Some(me)));
-            put("shared", json!(effective.len() > 1));
-            put("writersCanShare", json!(!file.rare().writers_cannot_share));
-            let owners: Vec<Value> = file
-                .owner
-                .iter()
-                .map(|owner| user(workspace, *owner, me))
-                .collect();
-            put("owners", json!(owners));
+            members.put("ownedByMe", || json!(file.owner == Some(me)));
+            members.put("shared", || json!(effective.len() > 1));
+            members.put("writersCanShare", || {
+                json!(!file.rare().writers_cannot_share)
+            });
+            members.put("owners", || {
+                let owners = file.owner.iter();
+                owners.map(|owner| user(workspace, *owner, me)).collect()
+            });
             if seen.may(Right::Share) {
-                let all: Value = effective
-                    .iter()
-                    .map(|effective| permission(workspace, seen, effective))
-                    .collect();
-                put("permissions", all);
-                put("permissionIds", ids);
+                members.put("permissions", || {
+                    let all = effective.iter();
+                    all.map(|one| permission(workspace, seen, one)).collect()
+                });
+                members.put("permissionIds", ids);
             }
         }
     }
 }
 
-fn add_rare(
-    workspace: &Workspace,
-    caller: &Caller,
-    seen: &Seen<'_>,
-    members: &mut Map<String, Value>,
-) {
+fn add_rare(workspace: &Workspace, caller: &Caller, seen: &Seen<'_>, members: &mut Members<'_>) {
     let rare = seen.file.rare();
     if !rare.properties.is_empty() {
-        members.insert("properties".to_owned(), json!(rare.properties));
+        members.put("properties", || json!(rare.properties));
     }
     if !rare.app_properties.is_empty() && caller.is_app {
-        members.insert("appProperties".to_owned(), json!(rare.app_properties));
+        members.put("appProperties", || json!(rare.app_properties));
     }
     if let Some((reason, by, at)) = &rare.read_only {
-        let restriction = json!({
-            "readOnly": true,
-            "reason": reason,
-            "type": "globalContentRestriction",
-            "restrictingUser": user(workspace, *by, caller.user),
-            "restrictionTime": rfc3339(*at),
-            "ownerRestricted": false,
+        members.put("contentRestrictions", || {
+            let restriction = json!({
+                "readOnly": true,
+                "reason": reason,
+                "type": "globalContentRestriction",
+                "restrictingUser": user(workspace, *by, caller.user),
+                "restrictionTime": rfc3339(*at),
+                "ownerRestricted": false,
+            });
+            json!([restriction])
         });
-        members.insert("contentRestrictions".to_owned(), json!([restriction]));
     }
 }
 

@@ -69,7 +69,7 @@ pub(crate) fn drive(world: &World, n_files: usize, seed: u64, now: i64) -> Store
         let mut file = item(&mut store, folders, &mut rng, now);
         file.owner = Some(user);
         file.modified_by = Some(user);
-        file.permissions = vec![Permission::owner(user, file.created)];
+        file.permissions = vec![Permission::owner(user, file.created)].into();
         share(world, user, &mut file, &mut rng);
         if file.is_folder() {
             folders.push(file.id.clone());
@@ -107,6 +107,7 @@ fn shared_drives(
             let Some(mut root) = store.remove(id.as_str()) else {
                 return id;
             };
+            let mut members = Vec::new();
             for index in 0..n_users {
                 let role = match (index, rng.u8(..10)) {
                     (0, _) => Role::Organizer,
@@ -117,8 +118,9 @@ fn shared_drives(
                 };
                 let member = Grantee::Member(UserIndex(index));
                 let permission = Permission::new(member, role, created, Some(UserIndex(0)));
-                root.permissions.push(permission);
+                members.push(permission);
             }
+            root.permissions = members.into();
             store.insert(root);
             id
         })
@@ -175,7 +177,7 @@ fn share(world: &World, owner: UserIndex, file: &mut File, rng: &mut fastrand::R
     let role = [Role::Reader, Role::Commenter, Role::Writer][rng.usize(..3)];
     let mut permission = Permission::new(grantee, role, file.created, Some(owner));
     permission.discoverable = matches!(permission.grantee, Grantee::Domain(_)) && rng.bool();
-    file.permissions.push(permission);
+    file.permissions.edit(|list| list.push(permission));
 }
 
 /// The bytes of a generated file: the right first bytes for its type, then words or noise.

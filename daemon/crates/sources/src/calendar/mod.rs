@@ -5,12 +5,12 @@
 
 mod discover;
 mod feed;
-mod fold;
-mod normalize;
+pub mod fold;
+pub mod normalize;
 mod primary;
 mod scribe;
 mod shared;
-mod times;
+pub mod times;
 mod verify;
 mod walk;
 

@@ -1,5 +1,6 @@
 //! Gmail's parts of a mail (`format=full`), as the fake Workspace makes them, give no record or
-//! one with the head that the bytes give.
+//! one with the head that the bytes give. Where words of the header are encoded, how they are
+//! decoded is the fake's opinion, so then only that nothing breaks.
 
 use crate::mail::{head, record};
 use crate::mailbox::Mailbox;
@@ -32,6 +33,9 @@ pub fn check(bytes: &[u8]) {
     let Some(found) = normalize::email_of_parts(&parts, &mailbox.context(content)) else {
         return;
     };
+    if !bytes.is_ascii() || bytes.windows(2).any(|two| two == b"=?") {
+        return;
+    }
     let expected = record(&mailbox, bytes, content);
     assert_eq!(head(&expected.email), head(&found.email));
     assert_eq!(expected.extra, found.extra);

@@ -20,14 +20,14 @@ pub struct BatchRequest {
     pub body: Bytes,
 }
 
+/// The `Content-ID` of a part, and its request or why it is none.
+pub type BatchPart = (Option<String>, Result<BatchRequest, String>);
+
 /// The requests of a batch, each with the `Content-ID` of its part, or why it is none.
 ///
 /// # Errors
 /// What the fake answers to the batch as a whole.
-pub fn batch(
-    content_type: &str,
-    body: Bytes,
-) -> Result<Vec<(Option<String>, Result<BatchRequest, String>)>, String> {
+pub fn batch(content_type: &str, body: Bytes) -> Result<Vec<BatchPart>, String> {
     let parts = batch::split(&call("/batch", content_type, body));
     let parts = parts.map_err(|error| error.message)?;
     let request = |call: Call| BatchRequest {

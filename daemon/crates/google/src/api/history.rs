@@ -275,7 +275,9 @@ mod tests {
 
     #[test]
     fn a_list_in_the_place_of_an_object_is_bad() {
-        let page = page(r#"{"history":[["1",[{"message":{"id":"a"}}],null,null,null],{"id":"2","messagesAdded":[[{"id":"b"},null]]}]}"#);
+        let page = page(
+            r#"{"history":[["1",[{"message":{"id":"a"}}],null,null,null],{"id":"2","messagesAdded":[[{"id":"b"},null]]}]}"#,
+        );
         assert_eq!(page.records.len(), 1);
         assert_eq!(page.records[0].added, []);
         assert_eq!(page.bad.len(), 2);

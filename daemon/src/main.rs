@@ -4,6 +4,7 @@
 mod admin;
 mod app;
 mod cli;
+mod counted;
 mod credentials;
 mod exit;
 mod feeds;

@@ -308,7 +308,7 @@ async fn exit_codes_tell_usage_from_failure_from_bad_config() {
     let world = World::start(1, 1, 1).await;
     world.configure();
     let cases: [(&[&str], i32, &str); 8] = [
-        (&["check"], 0, ": good (1 user(s), 2 sink(s))"),
+        (&["check"], 0, ": good (1 user, 2 sinks)"),
         (&["status"], 1, "error[ADM001]: no daemon answers at"),
         (&["deadletters", "list"], 1, "is `nuncio run` up"),
         (

@@ -82,10 +82,7 @@ fn plain_users(world: &World) -> Vec<String> {
 async fn wait_keys(world: &World, what: &str, expected: &BTreeMap<String, BTreeSet<String>>) {
     world
         .wait(what, |status| {
-            status["summary"]
-                .as_str()
-                .unwrap()
-                .contains(", 0 record(s)")
+            status["summary"].as_str().unwrap().contains(", 0 records")
                 && by_key(world) == *expected
         })
         .await;
@@ -164,6 +161,47 @@ async fn a_renamed_account_keeps_its_key_without_the_directory() {
     let told = shown(&world, &renamed);
     assert_eq!(told["accounts"][0]["key"], ana);
     assert_eq!(told["accounts"][0]["address"], renamed.as_str());
+}
+
+/// An account that was connected before the Directory could be asked has its address for a key.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_of_before_the_directory_is_kept_when_the_account_is_renamed() {
+    let mut world = World::start(2, 40, 101).await;
+    let ana = plain_users(&world).remove(0);
+    configure(&world, &user_lines(&ana, &[]), false);
+    world.start_daemon();
+    let mut expected = BTreeMap::from([(ana.clone(), ids(&world, &ana))]);
+    wait_keys(&world, "the first sync", &expected).await;
+    assert_eq!(world.stop_daemon().await, 0);
+    // From now on its id is known.
+    configure(&world, &user_lines(&ana, &[]), true);
+    world.start_daemon();
+    let new = world.insert(&ana, "with the Directory");
+    expected.get_mut(&ana).unwrap().insert(new);
+    wait_keys(&world, "the same key", &expected).await;
+    assert_eq!(world.stop_daemon().await, 0);
+    let renamed = format!("renamed.{ana}");
+    world.google("user.rename", &json!({ "user": ana, "email": renamed }));
+    configure(&world, &user_lines(&renamed, &[]), true);
+    world.start_daemon();
+    let new = world.insert(&renamed, "after");
+    expected.get_mut(&ana).unwrap().insert(new);
+    wait_keys(&world, "still the same key", &expected).await;
+    assert_eq!(shown(&world, &renamed)["accounts"][0]["key"], ana.as_str());
+}
+
+/// The config can give an account the key that it had in a spool that was lost.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_in_the_config_is_the_accounts_key() {
+    for (seed, with_directory) in [(102, false), (103, true)] {
+        let mut world = World::start(2, 40, seed).await;
+        let ana = plain_users(&world).remove(0);
+        let accounts = format!("accounts = [{{ address = \"{ana}\", key = \"kept\" }}]\n");
+        configure(&world, &(user_lines(&ana, &[]) + &accounts), with_directory);
+        world.start_daemon();
+        let expected = BTreeMap::from([("kept".to_owned(), ids(&world, &ana))]);
+        wait_keys(&world, "the first sync", &expected).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

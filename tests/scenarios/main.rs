@@ -14,6 +14,7 @@ mod feed;
 mod hidden_mail;
 mod identity;
 mod memory;
+mod odd_items;
 mod operating;
 mod resync;
 mod secrecy;

@@ -86,7 +86,7 @@ async fn no_secret_and_no_content_is_in_the_log_at_any_level() {
     let (exit, letters, _) = world.run(&["deadletters", "list", "--json"]);
     assert_eq!(exit, 0);
     let (_, _, said) = world.run(&["deadletters", "retry", "--all"]);
-    assert!(said.contains("1 dead letter(s)"), "{said}");
+    assert!(said.contains("1 dead letter"), "{said}");
     let (_, human, _) = world.run(&["status"]);
     let status = world.status().unwrap().to_string();
     assert_eq!(world.stop_daemon().await, 0);

@@ -126,3 +126,27 @@ async fn live_mail_of_one_thread_is_read_at_once() {
         (1, 0)
     );
 }
+
+/// Somebody's encoded name holds a comma: once it is decoded, nobody can tell it from two people,
+/// so the bytes are read.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_of_a_thread_that_leaves_a_doubt_is_read_from_its_bytes() {
+    let (mut world, user) = world(0, 66).await;
+    let thread = insert_thread(&world, &user, 4);
+    let text = format!(
+        "From: =?utf-8?q?Doe=2C_Jane?= <jane@b.example>\r\nTo: <{user}>\r\nSubject: doubt\r\n\
+         Date: Tue, 03 Nov 2026 10:00:00 +0000\r\nMessage-ID: <doubt@b.example>\r\n\r\nhello\r\n"
+    );
+    let question = json!({ "user": user, "text": text, "threadId": thread });
+    world.google("gmail.insert", &question);
+    world.start_daemon();
+    wait_delivered(&world, &user).await;
+    assert_all_once(&world, &user);
+    let calls = (world.calls(&user, THREAD), world.calls(&user, MESSAGE));
+    assert_eq!(calls, (1, 1));
+    let lines = world.lines(&user);
+    let doubt = lines
+        .iter()
+        .find(|line| line["email"]["subject"] == "doubt");
+    assert_eq!(doubt.unwrap()["email"]["from"]["name"], "Doe, Jane");
+}

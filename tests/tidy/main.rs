@@ -225,32 +225,44 @@ fn the_toolchain_is_pinned_exactly() {
     assert!(toolchain.contains("channel = \"1.95.0\""), "{toolchain}");
 }
 
-/// `docs/traps.md` names the tests that guard each trap; a renamed test must not leave it empty.
+/// The numbered rows of a table in `docs`: each number, and the tests that its last cell names.
+fn rows(file: &str) -> Vec<(u32, Vec<String>)> {
+    let text = std::fs::read_to_string(root().join("docs").join(file)).unwrap();
+    let rows = text.lines().filter_map(|line| line.strip_prefix("| "));
+    rows.filter_map(|row| {
+        let cells: Vec<&str> = row.trim_end_matches(" |").split(" | ").collect();
+        let number = cells[0].parse().ok()?;
+        let tests = cells[3].split(", ");
+        Some((
+            number,
+            tests
+                .map(|test| test.trim_matches('`').to_owned())
+                .collect(),
+        ))
+    })
+    .collect()
+}
+
+/// The tables of traps and of bad input name the tests that guard each; a renamed test must not
+/// leave one empty.
 #[test]
-fn every_trap_has_tests_that_are_there() {
-    let text = std::fs::read_to_string(root().join("docs/traps.md")).unwrap();
+fn every_trap_and_bad_input_has_tests_that_are_there() {
     let code: String = rust_files()
         .iter()
         .map(|file| std::fs::read_to_string(file).unwrap())
         .collect();
-    let mut numbers = Vec::new();
-    for row in text.lines().filter_map(|line| line.strip_prefix("| ")) {
-        let cells: Vec<&str> = row.trim_end_matches(" |").split(" | ").collect();
-        let Ok(number) = cells[0].parse::<u32>() else {
-            continue;
-        };
-        numbers.push(number);
-        let tests: Vec<&str> = cells[3]
-            .split(", ")
-            .map(|test| test.trim_matches('`'))
-            .collect();
-        assert!(!tests.is_empty());
-        for test in tests {
-            assert!(
-                code.contains(&format!("fn {test}(")),
-                "trap {number}: there is no test {test}"
-            );
+    for (file, n_rows) in [("traps.md", 26), ("bad-input.md", 9)] {
+        let rows = rows(file);
+        for (number, tests) in &rows {
+            assert!(!tests.is_empty());
+            for test in tests {
+                assert!(
+                    code.contains(&format!("fn {test}(")),
+                    "{file} {number}: there is no test {test}"
+                );
+            }
         }
+        let numbers: Vec<u32> = rows.into_iter().map(|(number, _)| number).collect();
+        assert_eq!(numbers, (1..=n_rows).collect::<Vec<_>>(), "{file}");
     }
-    assert_eq!(numbers, (1..=26).collect::<Vec<_>>());
 }

@@ -2,6 +2,7 @@
 //! type from snapshots or passes one command on.
 
 use super::{Daemon, users, wire};
+use crate::counted::counted;
 use crate::feeds::FeedHandle;
 use axum::Json;
 use axum::extract::{Query, State};
@@ -66,9 +67,10 @@ async fn status(State(daemon): State<Arc<Daemon>>) -> Result<Json<wire::Status>,
         .filter(|user| !matches!(user.state.as_str(), "live" | "walking" | "off"))
         .count();
     let summary = format!(
-        "{} user(s), {unwell} not well; {} sink(s), {pending} record(s) to deliver",
-        users.len(),
-        sinks.len(),
+        "{}, {unwell} not well; {}, {} to deliver",
+        counted(users.len(), "user"),
+        counted(sinks.len(), "sink"),
+        counted(pending, "record"),
     );
     Ok(Json(wire::Status {
         summary,

@@ -2,6 +2,7 @@
 //! nothing is changed.
 
 use super::{Common, print, say};
+use crate::counted::counted;
 use crate::exit::{CONFIG, Failure};
 use crate::{credentials, sinks};
 use clap::Args;
@@ -55,10 +56,10 @@ impl Check {
             return print(&json!({ "ok": true, "errors": [] }).to_string());
         }
         say(&format!(
-            "{}: good ({} user(s), {} sink(s))",
+            "{}: good ({}, {})",
             common.config.display(),
-            config.users.len(),
-            config.sinks.len()
+            counted(config.users.len(), "user"),
+            counted(config.sinks.len(), "sink")
         ));
         Ok(())
     }
@@ -66,6 +67,6 @@ impl Check {
     /// The errors as JSON, and the exit code.
     fn refuse(&self, errors: &serde_json::Value, n_errors: usize) -> Result<(), Failure> {
         print(&json!({ "ok": false, "errors": errors }).to_string())?;
-        Err(Failure::new(CONFIG, format!("{n_errors} error(s)")))
+        Err(Failure::new(CONFIG, counted(n_errors, "error")))
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{Common, client, print, say};
 use crate::admin::wire::{DeadLetter, RetryAnswer};
+use crate::counted::counted;
 use crate::exit::{Failure, USAGE};
 use clap::Subcommand;
 use hyper::Method;
@@ -48,8 +49,9 @@ impl DeadLetters {
                 let answer: RetryAnswer =
                     client::ask(common, Method::POST, "/v1/deadletters/retry", Some(&body)).await?;
                 say(&format!(
-                    "{} dead letter(s) will be sent again, {} are needless by now",
-                    answer.n_retried, answer.n_superseded
+                    "{} will be sent again, {} needless by now",
+                    counted(answer.n_retried, "dead letter"),
+                    answer.n_superseded
                 ));
                 Ok(())
             }
@@ -68,16 +70,16 @@ async fn list(common: &Common, sink: Option<&str>, json: bool) -> Result<(), Fai
     }
     for letter in &letters {
         print(&format!(
-            "{:>6}  {}  {}  {}  {} attempt(s)  {}: {}",
+            "{:>6}  {}  {}  {}  {}  {}: {}",
             letter.id,
             letter.at,
             letter.sink,
             untrusted(&letter.key),
-            letter.n_attempts,
+            counted(letter.n_attempts, "attempt"),
             letter.code,
             untrusted(&letter.reason)
         ))?;
     }
-    say(&format!("{} open dead letter(s)", letters.len()));
+    say(&counted(letters.len(), "open dead letter"));
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use super::{Common, client, print};
 use crate::admin::wire::{Feed, Quota, Status as Wire};
+use crate::counted::counted;
 use crate::exit::Failure;
 use clap::Args;
 use hyper::Method;
@@ -50,14 +51,14 @@ fn human(status: &Wire) -> String {
     lines.push("SINKS".to_owned());
     for sink in &status.sinks {
         lines.push(format!(
-            "  {}  {}  {} delivered{}, {} pending, {} dead letter(s)",
+            "  {}  {}  {} delivered{}, {} pending, {}",
             sink.name,
             sink.state,
             sink.delivered,
             sink.rate
                 .map_or_else(String::new, |rate| format!(" ({rate:.1}/s)")),
             sink.pending,
-            sink.dead_letters
+            counted(sink.dead_letters, "dead letter")
         ));
         if let Some(error) = &sink.error {
             lines.push(format!("    {}: {}", error.code, untrusted(&error.message)));
@@ -72,18 +73,23 @@ fn human(status: &Wire) -> String {
     if status.failed_items > 0 {
         lines.push(String::new());
         lines.push(format!(
-            "{} failed item(s), tried again by themselves",
-            status.failed_items
+            "{}, tried again without being asked",
+            counted(status.failed_items, "failed item")
         ));
     }
     lines.join("\n")
 }
 
 fn quota_line(quota: &Quota) -> String {
-    let mut line = format!("  {}  {}  {} units", quota.api, quota.scope, quota.used);
+    let mut line = format!("  {}  {}  {}", quota.api, quota.scope, quota.used);
     if let Some(limit) = quota.limit {
         line.push_str(&format!(" of {limit}"));
     }
+    line.push_str(if quota.limit.unwrap_or(quota.used) == 1 {
+        " unit"
+    } else {
+        " units"
+    });
     if let Some(forecast) = quota.forecast {
         line.push_str(&format!(", {forecast} by the end of the day if it goes on"));
     }
@@ -107,7 +113,7 @@ fn feed_line(feed: &Feed) -> String {
             None => line.push_str(&format!("  {}", walk.done)),
         }
     }
-    line.push_str(&format!("  {} items", feed.items));
+    line.push_str(&format!("  {}", counted(feed.items, "item")));
     if let Some(lag) = feed.lag_seconds {
         line.push_str(&format!("  heard from Google {lag} s ago"));
     }

@@ -2,6 +2,7 @@
 
 use super::{Common, client, print, say, status, verify};
 use crate::admin::wire::{ResyncAnswer, ShownUser, Status};
+use crate::counted::counted;
 use crate::exit::Failure;
 use clap::Subcommand;
 use hyper::Method;
@@ -139,8 +140,10 @@ fn human(user: &ShownUser) -> String {
             untrusted(&item.message)
         ));
         lines.push(format!(
-            "      since {}, {} attempt(s), next {}",
-            item.first_seen, item.attempts, item.next_try
+            "      since {}, {}, next {}",
+            item.first_seen,
+            counted(item.attempts, "attempt"),
+            item.next_try
         ));
     }
     lines.join("\n")
@@ -155,6 +158,9 @@ async fn resync(common: &Common, email: &str, accept_deletes: bool) -> Result<()
     } else {
         "resync begun"
     };
-    say(&format!("{what} for {email}: {} feed(s)", answer.n_feeds));
+    say(&format!(
+        "{what} for {email}: {}",
+        counted(answer.n_feeds, "feed")
+    ));
     Ok(())
 }

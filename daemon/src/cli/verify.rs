@@ -2,6 +2,7 @@
 
 use super::{Common, client, print};
 use crate::admin::wire::{Verification, VerifiedFeed};
+use crate::counted::counted;
 use crate::exit::{FAILURE, Failure};
 use clap::{Args, ValueEnum};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
@@ -68,7 +69,9 @@ impl Verify {
             false => "`--repair` makes right what is wrong",
         };
         let text = format!(
-            "error: {n_wrong} feed(s) are not as at Google, or not known to be\nhint: {hint}"
+            "error: {} {} not as at Google, or not known to be\nhint: {hint}",
+            counted(n_wrong, "feed"),
+            if n_wrong == 1 { "is" } else { "are" }
         );
         Err(Failure::new(FAILURE, text))
     }
@@ -97,8 +100,10 @@ fn human(result: &Verification, is_repair: bool) -> String {
             line.push_str("not verified");
         }
         line.push_str(&format!(
-            "  ({} items, {} calls, {} units)",
-            feed.items, feed.calls, feed.units
+            "  ({}, {}, {})",
+            counted(feed.items, "item"),
+            counted(feed.calls, "call"),
+            counted(feed.units, "unit")
         ));
         lines.push(line);
         let wrong = &feed.wrong;
@@ -117,8 +122,9 @@ fn human(result: &Verification, is_repair: bool) -> String {
         }
         if feed.held > 0 {
             lines.push(format!(
-                "  {} deletions are held; if the items were really deleted: nuncio user resync {} --accept-deletes",
-                feed.held, result.email
+                "  {} held back; if the items were really deleted: nuncio user resync {} --accept-deletes",
+                counted(feed.held, "deletion"),
+                result.email
             ));
         }
         if let Some(error) = &feed.error {

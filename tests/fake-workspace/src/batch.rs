@@ -60,13 +60,13 @@ pub(crate) async fn answer(workspace: &Arc<Workspace>, call: &Call) -> Reply {
 
 /// One call of a batch as it came.
 #[derive(Debug)]
-struct Part {
-    content_id: Option<String>,
-    inner: Result<Call, ApiError>,
+pub(crate) struct Part {
+    pub(crate) content_id: Option<String>,
+    pub(crate) inner: Result<Call, ApiError>,
 }
 
 /// Takes the body apart and checks the number of parts.
-fn split(call: &Call) -> Result<Vec<Part>, ApiError> {
+pub(crate) fn split(call: &Call) -> Result<Vec<Part>, ApiError> {
     let content_type = call.header("content-type").unwrap_or_default();
     let is_mixed = content_type
         .split(';')

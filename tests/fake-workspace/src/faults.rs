@@ -4,11 +4,11 @@
 use crate::call::{Body, Cut, Reply};
 use crate::error::ApiError;
 use bytes::Bytes;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::time::Duration;
 
 /// Members of the JSON that switches a fault on.
-const MEMBERS: [&str; 14] = [
+const MEMBERS: [&str; 15] = [
     "user",
     "method",
     "status",
@@ -23,6 +23,7 @@ const MEMBERS: [&str; 14] = [
     "seed",
     "latency_ms",
     "body",
+    "patch",
 ];
 
 /// A rule for calls that go wrong. What is absent matches every call.
@@ -58,6 +59,8 @@ enum Outcome {
     ExpiredCursor,
     /// The right answer, with nonsense for numbers, times and encoded bytes.
     BadItem,
+    /// The right answer, with other values for the members that this object names.
+    OddItem(Map<String, Value>),
 }
 
 /// An error instead of the right answer.
@@ -83,6 +86,8 @@ pub(crate) struct Suffering {
     cut: Cut,
     /// Ids of the items to spoil; `None` for all that the answer holds.
     bad_items: Vec<Option<String>>,
+    /// Ids of items, and the members that they show otherwise.
+    odd_items: Vec<(String, Map<String, Value>)>,
 }
 
 /// The call that is about to be answered.
@@ -186,7 +191,7 @@ impl Fault {
             },
         };
         // A bad item shows in lists and threads too, whose paths do not name it.
-        let item_fits = matches!(self.outcome, Outcome::BadItem)
+        let item_fits = matches!(self.outcome, Outcome::BadItem | Outcome::OddItem(_))
             || self
                 .item
                 .as_deref()
@@ -226,6 +231,7 @@ impl Default for Suffering {
             empty_page: false,
             cut: Cut::Whole,
             bad_items: Vec::new(),
+            odd_items: Vec::new(),
         }
     }
 }
@@ -236,7 +242,7 @@ impl Suffering {
             Outcome::Refusal(_) | Outcome::ExpiredCursor => self.reply.is_none(),
             Outcome::Cut | Outcome::Reset => self.cut == Cut::Whole,
             Outcome::EmptyPage => !self.empty_page,
-            Outcome::None | Outcome::BadItem => true,
+            Outcome::None | Outcome::BadItem | Outcome::OddItem(_) => true,
         }
     }
 
@@ -250,6 +256,10 @@ impl Suffering {
             Outcome::Reset => self.cut = Cut::BeforeTheAnswer,
             Outcome::EmptyPage => self.empty_page = true,
             Outcome::BadItem => self.bad_items.push(rule.item.clone()),
+            Outcome::OddItem(patch) => {
+                let odd = rule.item.clone().map(|item| (item, patch.clone()));
+                self.odd_items.extend(odd);
+            }
         }
     }
 
@@ -263,6 +273,9 @@ impl Suffering {
                     None => garble(value),
                     Some(id) => garble_item(value, id),
                 }
+            }
+            for (id, patch) in &self.odd_items {
+                patch_item(value, id, patch);
             }
         }
         if self.cut != Cut::Whole {
@@ -284,6 +297,27 @@ fn garble_item(value: &mut Value, id: &str) {
             .values_mut()
             .for_each(|inner| garble_item(inner, id)),
         Value::Array(items) => items.iter_mut().for_each(|inner| garble_item(inner, id)),
+        _ => {}
+    }
+}
+
+/// Replaces members of every object inside `value` that is this item or tells of it.
+fn patch_item(value: &mut Value, id: &str, patch: &Map<String, Value>) {
+    match value {
+        Value::Object(members) => {
+            for inner in members.values_mut() {
+                patch_item(inner, id, patch);
+            }
+            let is_it = ["id", "fileId"]
+                .iter()
+                .any(|name| members.get(*name).is_some_and(|own| own == id));
+            if is_it {
+                members.extend(patch.clone());
+            }
+        }
+        Value::Array(items) => items
+            .iter_mut()
+            .for_each(|inner| patch_item(inner, id, patch)),
         _ => {}
     }
 }
@@ -355,9 +389,15 @@ fn outcome(input: &Value) -> Result<Outcome, String> {
         Some("empty_page") => return Ok(Outcome::EmptyPage),
         Some("expired_cursor") => return Ok(Outcome::ExpiredCursor),
         Some("bad_item") => return Ok(Outcome::BadItem),
+        Some("odd_item") => {
+            let patch = input["patch"].as_object();
+            let patch = patch.filter(|_| input["id"].is_string());
+            let patch = patch.ok_or("odd_item takes an `id` and an object `patch`")?;
+            return Ok(Outcome::OddItem(patch.clone()));
+        }
         Some(other) => {
             return Err(format!(
-                "unknown body `{other}`; known are html, empty, cut, reset, empty_page, expired_cursor, bad_item"
+                "unknown body `{other}`; known are html, empty, cut, reset, empty_page, expired_cursor, bad_item, odd_item"
             ));
         }
     };

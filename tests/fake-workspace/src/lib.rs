@@ -21,6 +21,7 @@ mod hidden;
 mod keys;
 mod multipart;
 mod oauth;
+pub mod parsers;
 mod pubsub;
 mod quota;
 mod resumable;

@@ -121,7 +121,10 @@ pub(crate) fn header_lines(text: &[u8]) -> (Vec<(String, String)>, usize) {
         let line_text = String::from_utf8_lossy(line);
         match (line_text.split_once(':'), headers.last_mut()) {
             (_, Some((_, value))) if line[0] == b' ' || line[0] == b'\t' => {
-                value.push(' ');
+                // The value may begin on a folded line only.
+                if !value.is_empty() {
+                    value.push(' ');
+                }
                 value.push_str(line_text.trim());
             }
             (Some((name, value)), _) => {
@@ -176,6 +179,14 @@ mod tests {
             let content_type = upload.content_type.unwrap();
             assert_eq!(content_type, "text/plain; charset=utf-8");
         }
+    }
+
+    #[test]
+    fn folded_headers_have_no_space_around_their_value() {
+        let text = b"Content-ID:\r\n\t<a>\r\n <b>\r\n\r\nbody";
+        let (headers, start) = header_lines(text);
+        assert_eq!(headers, [("content-id".to_owned(), "<a> <b>".to_owned())]);
+        assert_eq!(&text[start..], b"body");
     }
 
     #[test]

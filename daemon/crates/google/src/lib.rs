@@ -17,6 +17,7 @@ mod quota;
 mod retry;
 mod status;
 
+pub use api::answers;
 pub use api::{
     BadItem, Calendar, CalendarPage, ChangePage, Directory, DirectoryUser, DraftPage, Drive,
     DriveChange, DriveFile, DriveIdPage, DrivePermission, DriveUser, EventPage, FilePage,

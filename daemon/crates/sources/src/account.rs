@@ -303,3 +303,40 @@ async fn freeze(
     let account = NewAccount { key, address };
     Ok(shared.store.freeze_account(account).await?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn feeds_are_outdated_once_their_address_is_forgotten_or_is_another_account() {
+        let accounts = Accounts::default();
+        let address = Address::parse("ana@example.com").unwrap();
+        let account = |key: &str| StoredAccount {
+            key: AccountKey::new(key),
+            address: address.to_string(),
+            frozen_at: 0,
+        };
+        let (one, two) = (AccountKey::new("1"), AccountKey::new("2"));
+        assert!(accounts.is_outdated(&address, &one), "nothing is connected");
+        accounts.note(&address, &account("1"));
+        assert!(!accounts.is_outdated(&address, &one));
+        accounts.note(&address, &account("2"));
+        assert!(accounts.is_outdated(&address, &one));
+        assert!(!accounts.is_outdated(&address, &two));
+        accounts.forget(&address);
+        assert!(accounts.is_outdated(&address, &two));
+    }
+
+    #[test]
+    fn a_mailbox_is_read_under_one_address() {
+        let accounts = Accounts::default();
+        let [ana, alias] =
+            ["ana@example.com", "a@example.com"].map(|text| Address::parse(text).unwrap());
+        accounts.claim(FeedId(1), &ana).unwrap();
+        accounts.claim(FeedId(1), &ana).unwrap();
+        accounts.claim(FeedId(2), &alias).unwrap();
+        let error = accounts.claim(FeedId(1), &alias).unwrap_err();
+        assert!(matches!(error, Error::SameMailbox { .. }), "{error}");
+    }
+}

@@ -79,6 +79,11 @@ pub(super) fn full(
     }
 }
 
+/// The `payload` of the format `full`, its attachments named by their number.
+pub(crate) fn payload(raw: &[u8]) -> Value {
+    full(raw, &Policy::default(), |part| part.to_string()).1
+}
+
 /// The decoded bytes of the n-th part of the walk.
 pub(super) fn part_body(raw: &[u8], number: u32) -> Option<Vec<u8>> {
     let message = PARSER.parse(raw)?;

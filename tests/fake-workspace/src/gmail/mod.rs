@@ -19,6 +19,7 @@ mod upload;
 pub(crate) mod watch;
 pub(crate) mod write;
 
+pub(crate) use mime::payload;
 pub(crate) use operations::OPERATIONS;
 pub(crate) use send::Policy;
 pub(crate) use upload::Uploads;

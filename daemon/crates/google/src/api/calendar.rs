@@ -335,7 +335,8 @@ fn is_scope_refused(error: &Error) -> bool {
         if matches!(denied.refusal, Refusal::NotDelegated | Refusal::AccessDenied))
 }
 
-fn read_page(body: &[u8]) -> Result<EventPage, Error> {
+/// Reads a page of events.
+pub(super) fn read_page(body: &[u8]) -> Result<EventPage, Error> {
     let text = decode::text(body);
     let wire: EventsWire<'_> = decode::whole(EVENTS, &text)?;
     let (events, bad) = decode::items(&wire.items.unwrap_or_default(), |event: RawEvent| {

@@ -73,7 +73,15 @@ pub(super) fn whole<'a, T: de::Deserialize<'a>>(
     method: &'static str,
     text: &'a str,
 ) -> Result<T, Error> {
-    serde_json::from_str(text).map_err(|error| decode_error(method, &error))
+    object(text).map_err(|error| decode_error(method, &error))
+}
+
+/// Reads an object. serde would also take a list of its members' values in their order.
+pub(super) fn object<'a, T: de::Deserialize<'a>>(text: &'a str) -> serde_json::Result<T> {
+    if text.trim_start().starts_with('[') {
+        return Err(de::Error::custom("a list"));
+    }
+    serde_json::from_str(text)
 }
 
 pub(super) fn decode_error(method: &'static str, error: &serde_json::Error) -> Error {
@@ -91,7 +99,7 @@ pub(super) fn items<'a, T: de::Deserialize<'a>, U>(
     let mut good = Vec::with_capacity(raw.len());
     let mut bad = Vec::new();
     for (position, item) in raw.iter().enumerate() {
-        let read = serde_json::from_str::<T>(item.get())
+        let read = object::<T>(item.get())
             .map_err(|error| format!("the item {}", place(&error)))
             .and_then(|wire| convert(wire).map_err(str::to_owned));
         match read {
@@ -169,6 +177,21 @@ mod tests {
         for bad in ["a", "aGVsb!", "ä"] {
             assert_eq!(base64(bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn a_list_is_no_object_whatever_is_in_it() {
+        #[derive(Debug, serde::Deserialize)]
+        struct Wire {
+            id: Option<String>,
+        }
+        let list = r#" ["planted"]"#;
+        assert!(serde_json::from_str::<Wire>(list).is_ok(), "serde takes it");
+        let error = whole::<Wire>("m", list).unwrap_err();
+        assert!(error.to_string().contains("unexpected shape"), "{error}");
+        let items: Vec<&RawValue> = serde_json::from_str(r#"[["a"],{"id":"b"}]"#).unwrap();
+        let (good, bad) = super::items(&items, |wire: Wire| wire.id.ok_or("no id"));
+        assert_eq!((good, bad.len()), (vec!["b".to_owned()], 1));
     }
 
     #[test]

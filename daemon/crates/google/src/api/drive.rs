@@ -427,7 +427,8 @@ fn values(items: &[&RawValue]) -> Vec<Value> {
     items.iter().map(read).collect()
 }
 
-fn read_files(body: &[u8]) -> Result<FilePage, Error> {
+/// Reads a page of files.
+pub(super) fn read_files(body: &[u8]) -> Result<FilePage, Error> {
     let text = decode::text(body);
     let wire: ListWire<'_> = decode::whole(LIST, &text)?;
     let (mut files, mut bad) = (Vec::new(), Vec::new());
@@ -446,7 +447,8 @@ fn read_files(body: &[u8]) -> Result<FilePage, Error> {
     })
 }
 
-fn read_changes(body: &[u8]) -> Result<ChangePage, Error> {
+/// Reads a page of changes.
+pub(super) fn read_changes(body: &[u8]) -> Result<ChangePage, Error> {
     let text = decode::text(body);
     let wire: ListWire<'_> = decode::whole(CHANGES, &text)?;
     let start = wire.new_start_page_token.clone();

@@ -26,9 +26,9 @@ const LARGEST_PAGE: u16 = 500;
 const PROFILE: &str = "gmail.users.getProfile";
 const LABELS: &str = "gmail.users.labels.list";
 const LIST: &str = "gmail.users.messages.list";
-const MESSAGE: &str = "gmail.users.messages.get";
-const THREAD: &str = "gmail.users.threads.get";
-const HISTORY: &str = "gmail.users.history.list";
+pub(super) const MESSAGE: &str = "gmail.users.messages.get";
+pub(super) const THREAD: &str = "gmail.users.threads.get";
+pub(super) const HISTORY: &str = "gmail.users.history.list";
 const SEND_AS: &str = "gmail.users.settings.sendAs.list";
 
 /// The client of one mailbox. Clones are cheap.
@@ -242,22 +242,7 @@ impl Gmail {
             query.push(("includeSpamTrash", "true"));
         }
         query.extend(list.page_token.as_deref().map(|token| ("pageToken", token)));
-        let body = self.get(LIST, "messages", &query).await?;
-        let text = decode::text(&body);
-        let wire: ListWire<'_> = decode::whole(LIST, &text)?;
-        let convert = |item: ListedWire| {
-            Ok(ListedMessage {
-                thread_id: ThreadId::new(item.thread_id.unwrap_or_else(|| item.id.clone())),
-                id: ItemId::new(item.id),
-            })
-        };
-        let (messages, bad) = decode::items(&wire.messages.unwrap_or_default(), convert);
-        let next_page = wire.next_page_token.filter(|token| !token.is_empty());
-        Ok(MessagePage {
-            messages,
-            next_page,
-            bad,
-        })
+        read_page(&self.get(LIST, "messages", &query).await?)
     }
 
     /// A message with its bytes.
@@ -384,6 +369,25 @@ impl std::fmt::Debug for Gmail {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Gmail({})", self.address)
     }
+}
+
+/// Reads a page of messages.
+pub(super) fn read_page(body: &[u8]) -> Result<MessagePage, Error> {
+    let text = decode::text(body);
+    let wire: ListWire<'_> = decode::whole(LIST, &text)?;
+    let convert = |item: ListedWire| {
+        Ok(ListedMessage {
+            thread_id: ThreadId::new(item.thread_id.unwrap_or_else(|| item.id.clone())),
+            id: ItemId::new(item.id),
+        })
+    };
+    let (messages, bad) = decode::items(&wire.messages.unwrap_or_default(), convert);
+    let next_page = wire.next_page_token.filter(|token| !token.is_empty());
+    Ok(MessagePage {
+        messages,
+        next_page,
+        bad,
+    })
 }
 
 /// `maxResults` of a listing that wants so many; 0 is as many as there may be.

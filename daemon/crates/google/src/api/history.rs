@@ -124,7 +124,7 @@ pub(super) fn read(method: &'static str, body: &[u8]) -> Result<HistoryPage, Err
 }
 
 fn read_record(position: usize, raw: &RawValue, bad: &mut Vec<BadItem>) -> Option<HistoryRecord> {
-    let wire: RecordWire<'_> = match serde_json::from_str(raw.get()) {
+    let wire: RecordWire<'_> = match decode::object(raw.get()) {
         Ok(wire) => wire,
         Err(error) => {
             report(
@@ -139,7 +139,7 @@ fn read_record(position: usize, raw: &RawValue, bad: &mut Vec<BadItem>) -> Optio
     let mut changes = |items: Option<Vec<&RawValue>>| -> Vec<(MessageRef, Vec<String>)> {
         let mut changes = Vec::new();
         for item in items.unwrap_or_default() {
-            match serde_json::from_str::<ChangeWire>(item.get()) {
+            match decode::object::<ChangeWire>(item.get()) {
                 Ok(change) => {
                     changes.push((change.message.into(), change.label_ids.unwrap_or_default()));
                 }
@@ -271,6 +271,16 @@ mod tests {
             .collect();
         assert_eq!(told, [(0, Some("b")), (0, None)]);
         assert!(!format!("{:?}", page.bad).contains("planted"));
+    }
+
+    #[test]
+    fn a_list_in_the_place_of_an_object_is_bad() {
+        let page = page(
+            r#"{"history":[["1",[{"message":{"id":"a"}}],null,null,null],{"id":"2","messagesAdded":[[{"id":"b"},null]]}]}"#,
+        );
+        assert_eq!(page.records.len(), 1);
+        assert_eq!(page.records[0].added, []);
+        assert_eq!(page.bad.len(), 2);
     }
 
     #[test]

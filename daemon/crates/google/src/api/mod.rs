@@ -1,6 +1,7 @@
 //! The calls, one file per API: requests, wire types, plain values. No policy: no paging loops,
 //! no retries, no sync.
 
+pub mod answers;
 mod calendar;
 mod calendar_event;
 mod decode;

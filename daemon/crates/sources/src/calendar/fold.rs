@@ -15,7 +15,7 @@ use std::collections::HashMap;
 
 /// What matters of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Seen {
+pub struct Seen {
     /// The event.
     pub item: ItemId,
     /// The series that it is an exception of.
@@ -28,7 +28,7 @@ pub(super) struct Seen {
 
 /// What is to be done with an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Step {
+pub enum Step {
     /// Tell its state.
     Write,
     /// It is in the index and is gone.
@@ -40,11 +40,11 @@ pub(super) enum Step {
 }
 
 /// Which series a listing has seen so far; whether they are there.
-pub(super) type Series = HashMap<ItemId, bool>;
+pub type Series = HashMap<ItemId, bool>;
 
 /// One step for each of `seen`, which names an item once. `rows` holds what the index knows of
 /// the items and of their series. At the end of a listing nothing waits.
-pub(super) fn fold(
+pub fn fold(
     seen: &[Seen],
     rows: &HashMap<ItemId, IndexRow>,
     series: &mut Series,
@@ -86,7 +86,7 @@ pub(super) fn fold(
 }
 
 /// The series that go by these steps.
-pub(super) fn gone<'a>(seen: &'a [Seen], steps: &[Step]) -> Vec<&'a ItemId> {
+pub fn gone<'a>(seen: &'a [Seen], steps: &[Step]) -> Vec<&'a ItemId> {
     seen.iter()
         .zip(steps)
         .filter(|(event, step)| event.master.is_none() && **step == Step::Remove)

@@ -5,13 +5,13 @@
 
 mod discover;
 mod feed;
-mod fold;
-mod normalize;
+pub mod fold;
+pub mod normalize;
 mod occurrence;
 mod primary;
 mod scribe;
 mod shared;
-mod times;
+pub mod times;
 mod verify;
 mod walk;
 

@@ -24,7 +24,7 @@ const MAX_ATTENDEES: usize = 5_000;
 const MAX_ENTRIES: usize = 1_000;
 
 /// What is known beside the event.
-pub(super) struct Context<'a> {
+pub struct Context<'a> {
     /// Who is who.
     pub people: &'a People,
     /// The calendar's title.
@@ -34,7 +34,7 @@ pub(super) struct Context<'a> {
 }
 
 /// An event for a record.
-pub(super) struct Normalized {
+pub struct Normalized {
     /// The payload.
     pub event: Event,
     /// What could not be read or was cut.
@@ -45,7 +45,7 @@ pub(super) struct Normalized {
 ///
 /// # Errors
 /// What is missing that nothing can stand for.
-pub(super) fn event(raw: &RawEvent, context: &Context<'_>) -> Result<Normalized, &'static str> {
+pub fn event(raw: &RawEvent, context: &Context<'_>) -> Result<Normalized, &'static str> {
     let mut reader = Reader {
         people: context.people,
         notes: Notes::default(),
@@ -167,7 +167,7 @@ pub(super) fn event(raw: &RawEvent, context: &Context<'_>) -> Result<Normalized,
 }
 
 /// When Google last changed it, in milliseconds since 1970; none where it does not say.
-pub(super) fn updated(raw: &RawEvent) -> Option<u64> {
+pub fn updated(raw: &RawEvent) -> Option<u64> {
     let at = times::millis(raw.updated.as_deref()?)?;
     u64::try_from(at).ok()
 }
@@ -175,7 +175,7 @@ pub(super) fn updated(raw: &RawEvent) -> Option<u64> {
 /// A number that differs where a sink would see a difference that Google made: all of the
 /// payload but `sequence`, which never changes alone, the calendar's name, which is a snapshot,
 /// and what addresses are to this installation, which is the config's doing.
-pub(super) fn hash(event: &Event) -> u64 {
+pub fn hash(event: &Event) -> u64 {
     let mut event = event.clone();
     event.sequence = 0;
     event.calendar_name = String::new();

@@ -19,7 +19,7 @@ const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 
 /// What is wrong with a time that is still of use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Flaw {
+pub enum Flaw {
     /// A moment without an offset, taken as UTC: there is no table of zones here.
     NoOffset,
     /// A zone whose name cannot be one, left out.
@@ -27,7 +27,7 @@ pub(super) enum Flaw {
 }
 
 /// A date or a moment; `None` if it is neither.
-pub(super) fn time(raw: &RawTime) -> Option<(EventTime, Option<Flaw>)> {
+pub fn time(raw: &RawTime) -> Option<(EventTime, Option<Flaw>)> {
     if let Some(text) = &raw.date_time {
         let (at, offset, no_offset) = moment(text)?;
         let zone = raw.time_zone.as_ref().filter(|zone| !zone.is_empty());
@@ -49,14 +49,14 @@ pub(super) fn time(raw: &RawTime) -> Option<(EventTime, Option<Flaw>)> {
 }
 
 /// A moment in the form of RFC 3339, in milliseconds since 1970.
-pub(super) fn millis(text: &str) -> Option<i64> {
+pub fn millis(text: &str) -> Option<i64> {
     moment(text).map(|(at, _, _)| at.as_millisecond())
 }
 
 /// Whether the event reaches past `floor` (milliseconds since 1970): it ends later, or repeats
 /// later. A series without an end does always, and so does what cannot be told: better an event
 /// too many than one lost. Dates are taken as they end furthest west.
-pub(super) fn reaches(event: &RawEvent, floor: Option<i64>) -> bool {
+pub fn reaches(event: &RawEvent, floor: Option<i64>) -> bool {
     let Some(floor) = floor else { return true };
     let start = event.start.as_ref().and_then(latest);
     let end = event.end.as_ref().and_then(latest);

@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// What a feed of an account needs to know of it from the config.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccountOptions {
     /// The configured user.
     pub user: Address,
@@ -48,6 +48,12 @@ impl Accounts {
             address: address.to_string(),
             other: holder.to_string(),
         })
+    }
+
+    /// Gives up a feed whose task has ended, so that another name of the account may read it.
+    pub fn release(&self, feed: FeedId) {
+        let mut claims = self.claims.lock().unwrap_or_else(PoisonError::into_inner);
+        claims.remove(&feed);
     }
 
     /// The account that was found under a configured address.

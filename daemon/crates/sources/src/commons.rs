@@ -95,6 +95,15 @@ impl Commons {
         }
     }
 
+    /// An account is not synced any more: what it told is forgotten, and nobody waits for it.
+    /// To be called when its feed has ended.
+    pub fn withdraw(&self, source: Source, address: &Address, account: Option<&AccountKey>) {
+        if let Some(account) = account {
+            self.tell(source, address, account, address, Vec::new());
+        }
+        self.answered(source, address);
+    }
+
     /// An account will tell what it sees, or that it cannot. To be called before its feed starts:
     /// until all have answered, nobody knows who has most rights.
     pub fn expect(&self, source: Source, address: &Address) {
@@ -219,6 +228,11 @@ mod tests {
         tell("ana", vec![seen("team", 2)]);
         assert_eq!(names(), ["aaa", "ana"]);
         assert!(commons.members(Source::Calendar, "other").is_empty());
+        let zoe = address("zoe@example.com");
+        commons.expect(Source::Calendar, &zoe);
+        commons.withdraw(Source::Calendar, &zoe, Some(&AccountKey::new("aaa")));
+        assert_eq!(names(), ["ana"]);
+        assert!(!commons.is_awaiting(Source::Calendar));
         assert_eq!(
             commons.collections(),
             [

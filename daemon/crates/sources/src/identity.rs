@@ -56,13 +56,19 @@ struct Known {
     send_as: Vec<String>,
 }
 
+/// Who is who by the config alone.
+#[derive(Debug, Default)]
+struct Configured {
+    people: People,
+    /// Where the config names an address: `file:line:column`.
+    places: HashMap<Address, String>,
+}
+
 /// Who is who, as of now.
 #[derive(Debug, Default)]
 pub struct Identity {
-    /// By the config alone.
-    config: People,
-    /// Where the config names an address: `file:line:column`.
-    places: HashMap<Address, String>,
+    /// What the config says.
+    config: RwLock<Arc<Configured>>,
     memory: Mutex<Memory>,
     /// Whether the memory is other than what is kept.
     is_dirty: AtomicBool,
@@ -72,13 +78,22 @@ pub struct Identity {
 
 impl Identity {
     /// What the config says. `places` is where it names an address, for messages.
-    pub fn new(config: People, places: HashMap<Address, String>) -> Self {
-        Self {
-            merged: RwLock::new(Arc::new(config.clone())),
-            config,
-            places,
-            ..Self::default()
-        }
+    pub fn new(people: People, places: HashMap<Address, String>) -> Self {
+        let identity = Self::default();
+        identity.configure(people, places);
+        identity
+    }
+
+    /// What the config says from now on; what was looked up stays.
+    pub fn configure(&self, people: People, places: HashMap<Address, String>) {
+        let configured = Arc::new(Configured { people, places });
+        *self.config.write().unwrap_or_else(PoisonError::into_inner) = configured;
+        self.merge();
+    }
+
+    fn config(&self) -> Arc<Configured> {
+        let config = self.config.read().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&config)
     }
 
     /// Who is who now; for one record, not to be kept.
@@ -95,9 +110,10 @@ impl Identity {
 
     /// All claims for a user, those of the config first.
     pub fn claims_of(&self, user: &Address) -> Vec<AliasClaim> {
-        let configured = self.places.iter().map(|(address, place)| AliasClaim {
-            user: self
-                .config
+        let config = self.config();
+        let configured = config.places.iter().map(|(address, place)| AliasClaim {
+            user: config
+                .people
                 .user_of(address.as_str())
                 .unwrap_or(user)
                 .clone(),
@@ -222,11 +238,15 @@ impl Identity {
 
     /// Weighs all claims anew, and tells of contests that are new.
     fn merge(&self) {
-        let (people, mut contests) = self.config.with(&self.claims());
+        let config = self.config();
+        let mut claims = self.claims();
+        // Who left the config claims nothing any more.
+        claims.retain(|claim| config.people.user_of(claim.user.as_str()) == Some(&claim.user));
+        let (people, mut contests) = config.people.with(&claims);
         for contest in &mut contests {
             for claim in &mut contest.claims {
                 if claim.origin == AliasOrigin::Config
-                    && let Some(place) = self.places.get(&claim.address)
+                    && let Some(place) = config.places.get(&claim.address)
                 {
                     claim.place.clone_from(place);
                 }

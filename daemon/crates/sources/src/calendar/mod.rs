@@ -38,7 +38,7 @@ pub struct CalendarWishes {
 }
 
 /// What the feed of a primary calendar needs to know of the config.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PrimaryOptions {
     /// Whose.
     pub account: AccountOptions,
@@ -53,7 +53,7 @@ pub struct PrimaryOptions {
 }
 
 /// What the feed of any other calendar needs to know of the config.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SharedOptions {
     /// The calendar's id.
     pub calendar: String,

@@ -66,7 +66,7 @@ pub enum Permissions {
 }
 
 /// What a feed of an account's own Drive needs to know of the config.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MyDriveOptions {
     /// Whose.
     pub account: AccountOptions,
@@ -77,7 +77,7 @@ pub struct MyDriveOptions {
 }
 
 /// What a feed of a shared drive needs to know.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SharedDriveOptions {
     /// The drive.
     pub drive_id: String,

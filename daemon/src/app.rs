@@ -1,31 +1,42 @@
 //! The composition root: the only file that names every concrete type. Starts all parts in
-//! order and ends them in the reverse one under one deadline.
+//! order, carries a changed config out, and ends all in the reverse order under one deadline. What a
+//! reload may do and how it is told is in `reload`.
 
 use crate::admin::{self, Daemon, Listener};
 use crate::cli::Common;
 use crate::exit::{BROKEN, CONFIG, FAILURE, Failure};
+use crate::feeds::{self, FeedChanges, FeedSet};
+use crate::reload::{History, Order, Outcome, Reloaded, Shown, StartConfig, watch, why_held};
+use crate::sinks::{self, SinkSet};
 use crate::store::SpoolPorts;
-use crate::supervisor::{Fatal, Tree};
-use crate::{credentials, feeds, quota, sinks};
-use nuncio_config::Config;
+use crate::supervisor::{Fatal, Running, Tree};
+use crate::{credentials, quota, retired};
+use nuncio_config::{Config, Diff, Errors, Files};
 use nuncio_dispatch::Blobs;
-use nuncio_google::{DayUsage, Endpoint, Google, Key, Limits};
+use nuncio_google::{DayUsage, Directory, Endpoint, Google, Key, Limits};
 use nuncio_model::{Chain, Clock, FeedSpec, Source, StoreError, SystemClock};
 use nuncio_plugin_host::{Engine, EngineOptions};
 use nuncio_sources::{AccountOptions, Identity, Store};
 use nuncio_spool::Spool;
-use sha2::{Digest, Sha256};
+use std::convert::Infallible;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+
+/// Orders that wait; each is answered in turn.
+const MAX_ORDERS: usize = 16;
 
 /// Everything has ended by then, in order or cut off.
 const SHUTDOWN: Duration = Duration::from_secs(20);
 
 /// How often the spool is cleared of what is too old; its terms are days.
 const HOUSEKEEPING: Duration = Duration::from_secs(60 * 60);
+
+/// How often sinks that left the config are looked at.
+const LOOK_AT_RETIRED: Duration = Duration::from_secs(60);
 
 /// Deliveries have ended by then or are cut, so that the admin API, which comes last, still ends
 /// in order and takes its socket away.
@@ -34,11 +45,31 @@ const SHUTDOWN_SINKS: Duration = Duration::from_secs(18);
 /// Feeds stop reading quickly; the rest of the deadline belongs to deliveries under way.
 const SHUTDOWN_FEEDS: Duration = Duration::from_secs(5);
 
+/// What a running daemon has to deal with.
+pub(crate) enum Event {
+    /// Somebody gives an order.
+    Order(Order),
+    /// It cannot go on.
+    Failed(Failure),
+}
+
 /// A running daemon.
 pub(crate) struct App {
-    feeds: Tree,
-    sinks: Tree,
+    config_file: PathBuf,
+    config: Config,
+    hash: String,
+    history: History,
+    feeds: FeedSet,
+    /// What feeds share.
+    shared: nuncio_sources::Shared,
+    identity_tree: Tree,
+    identity_task: Option<Running>,
+    sinks: SinkSet,
+    /// What sinks share.
+    sink_shared: Arc<sinks::Shared>,
     admin: Tree,
+    shown: Arc<Shown>,
+    orders: mpsc::Receiver<Order>,
     spool: Spool,
 }
 
@@ -47,7 +78,12 @@ impl App {
     ///
     /// # Errors
     /// With the exit code that fits: a bad key is a config error, a bad spool is 70.
-    pub(crate) async fn start(config: Config, common: &Common) -> Result<Self, Failure> {
+    pub(crate) async fn start(started: StartConfig, common: &Common) -> Result<Self, Failure> {
+        let StartConfig {
+            config,
+            files,
+            problem,
+        } = started;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let key = credentials::read(&config.google).map_err(|problem| {
             Failure::coded(CONFIG, &problem.code, &problem.message, &problem.hint)
@@ -77,10 +113,6 @@ impl App {
             )
         })?;
         let stop = CancellationToken::new();
-        let mut feed_tree = Tree::new(&stop);
-        let mut sink_tree = Tree::new(&stop);
-        let mut admin_tree = Tree::new(&stop);
-
         let engine = Engine::new(EngineOptions::default()).map_err(|error| {
             Failure::coded(
                 FAILURE,
@@ -90,24 +122,14 @@ impl App {
             )
         })?;
         let ports = Arc::new(SpoolPorts(spool.clone()));
-        let loaded = sinks::load(&config, &engine).await;
-        let content = sinks::demand(&loaded);
-        let shared = Arc::new(sinks::Shared {
+        let sink_shared = Arc::new(sinks::Shared {
             engine,
             spool: spool.clone(),
             blobs: Arc::clone(&ports) as Arc<dyn Blobs>,
             clock: Arc::clone(&clock),
         });
-        // Sinks are registered before the first record is appended, so that each gets all.
-        let sink_handles = sinks::start(loaded, &shared, &mut sink_tree)
-            .await
-            .map_err(broken)?;
         let shared = nuncio_sources::Shared {
-            directory: config
-                .google
-                .admin
-                .as_ref()
-                .map(|admin| google.directory(admin)),
+            directory: directory(&google, &config),
             google: google.clone(),
             store: ports as Arc<dyn Store>,
             identity: Arc::new(Identity::new(
@@ -121,31 +143,20 @@ impl App {
         };
         let identity = Arc::clone(&shared.identity);
         identity.load(shared.store.as_ref()).await.map_err(broken)?;
-        let stored = spool.feeds().await.map_err(broken)?;
-        let stored: Vec<FeedSpec> = stored.into_iter().map(|feed| feed.spec).collect();
-        let commons = Arc::clone(&shared.commons);
-        let feed_handles = feeds::start(&config, content, &stored, &shared, &mut feed_tree);
-        let looked_up = (shared.clone(), accounts(&config));
-        feed_tree.spawn("identity".to_owned(), move |stop| {
-            let (shared, accounts) = looked_up.clone();
-            Arc::clone(&shared.identity).run(shared, accounts, stop)
-        });
+        let (orders_sender, orders) = mpsc::channel(MAX_ORDERS);
+        let shown = Arc::new(Shown::default());
+        let feeds = FeedSet::new(&stop);
         let daemon = Arc::new(Daemon {
             config_file: common.config.clone(),
-            config_hash: hash_of(&common.config).unwrap_or_default(),
-            config_loaded_at: clock.now_ms(),
-            users: config
-                .users
-                .iter()
-                .map(|user| (user.email.clone(), user.sync))
-                .collect(),
-            feeds: feed_handles,
+            shown: Arc::clone(&shown),
+            orders: orders_sender,
+            feeds: feeds.shown(),
             google: google.clone(),
-            commons,
+            commons: Arc::clone(&shared.commons),
             identity,
-            sinks: sink_handles,
             spool: spool.clone(),
         });
+        let mut admin_tree = Tree::new(&stop);
         let housed = spool.clone();
         admin_tree.spawn("housekeeping".to_owned(), move |stop| {
             keep_house(housed.clone(), Arc::clone(&clock), stop)
@@ -154,34 +165,246 @@ impl App {
         admin_tree.spawn("quota".to_owned(), move |stop| {
             quota::keep(google.clone(), kept_in.clone(), stop)
         });
+        let mut app = Self {
+            config_file: common.config.clone(),
+            hash: files.hash(),
+            history: History::of(&common.state_dir),
+            feeds,
+            shared,
+            identity_tree: Tree::new(&stop),
+            identity_task: None,
+            sinks: SinkSet::new(&stop),
+            sink_shared,
+            admin: admin_tree,
+            shown,
+            orders,
+            spool,
+            config,
+        };
+        app.begin(&files, problem).await?;
+        let orders = daemon.orders.clone();
+        app.admin.spawn("retired sinks".to_owned(), move |stop| {
+            order_looks(orders.clone(), stop)
+        });
+        let (path, hash, orders) = (
+            common.config.clone(),
+            app.hash.clone(),
+            daemon.orders.clone(),
+        );
+        app.admin.spawn("config watch".to_owned(), move |stop| {
+            watch(path.clone(), hash.clone(), orders.clone(), stop)
+        });
         let mut listener = Some(listener);
         let socket = common.socket();
-        admin_tree.spawn("admin".to_owned(), move |stop| {
+        app.admin.spawn("admin".to_owned(), move |stop| {
             serve_admin(listener.take(), socket.clone(), Arc::clone(&daemon), stop)
         });
         tracing::info!(
-            users = config.users.len(),
-            sinks = config.sinks.len(),
+            users = app.config.users.len(),
+            sinks = app.config.sinks.len(),
             socket = %common.socket().display(),
             "nuncio is running"
         );
-        Ok(Self {
-            feeds: feed_tree,
-            sinks: sink_tree,
-            admin: admin_tree,
-            spool,
-        })
+        Ok(app)
     }
 
-    /// Waits until a part fails so that the process cannot go on.
-    pub(crate) async fn failed(&mut self) -> Failure {
+    /// Starts sinks and feeds: the difference to nothing.
+    async fn begin(&mut self, files: &Files, problem: Option<String>) -> Result<(), Failure> {
+        let config = self.config.clone();
+        let loaded = sinks::load(&config.sinks, &self.sink_shared.engine).await;
+        let diff = Diff::between(None, &config);
+        // Before the first record is appended, so that each sink gets all.
+        let registered = sinks::register(loaded, &self.spool).await.map_err(broken)?;
+        self.apply(config, registered, true).await.map_err(broken)?;
+        let last = self.history.newest();
+        if last.is_none_or(|last| last.hash != self.hash) {
+            self.keep(files, &diff);
+        }
+        self.shown
+            .loaded(&self.config, &self.hash, self.sinks.shown());
+        if let Some(problem) = problem {
+            self.shown.refused(problem);
+        }
+        Ok(())
+    }
+
+    /// Makes everything that runs what `config` wants; `new` are the sinks that are not so yet.
+    async fn apply(
+        &mut self,
+        config: Config,
+        new: Vec<sinks::Registered>,
+        all_anew: bool,
+    ) -> Result<FeedChanges, StoreError> {
+        let stored = self.spool.feeds().await?;
+        let stored: Vec<FeedSpec> = stored.into_iter().map(|feed| feed.spec).collect();
+        let content = self.sinks.demand(&config.sinks, &new);
+        self.sinks.apply(&config.sinks, new, &self.sink_shared);
+        let identity = &self.shared.identity;
+        identity.configure(config.people(), config.address_places.clone());
+        let desired = feeds::desired(&config, content);
+        let changes = self.feeds.apply(desired, all_anew, &stored, &self.shared);
+        self.follow_identity(&config);
+        self.config = config;
+        self.look_after_retired().await?;
+        Ok(changes)
+    }
+
+    /// Looks up the addresses of the accounts of `config` from now on.
+    fn follow_identity(&mut self, config: &Config) {
+        let mut before = Vec::new();
+        if let Some(task) = self.identity_task.take() {
+            task.stop();
+            before.push(task);
+        }
+        let looked_up = (self.shared.clone(), accounts(config));
+        let name = "identity".to_owned();
+        let task = self.identity_tree.spawn_after(name, before, move |stop| {
+            let (shared, accounts) = looked_up.clone();
+            Arc::clone(&shared.identity).run(shared, accounts, stop)
+        });
+        self.identity_task = Some(task);
+    }
+
+    /// Carries an order out and answers it.
+    ///
+    /// # Errors
+    /// Only of the spool: then the process cannot go on.
+    ///
+    /// # Cancel safety
+    /// May be half done: only for a daemon that ends then.
+    pub(crate) async fn obey(&mut self, order: Order) -> Result<(), Failure> {
+        let (answer, reply) = match order {
+            Order::LookAfterRetired => return self.look_after_retired().await.map_err(broken),
+            Order::Reload { approved, reply } => (self.reload(approved.as_deref()).await?, reply),
+            Order::Plan { files, reply } => (self.plan(files).await, Some(reply)),
+        };
+        if let Some(reply) = reply {
+            // Who asked may have gone away.
+            drop(reply.send(answer));
+        }
+        Ok(())
+    }
+
+    /// Waits for an order to change the config, or until a part fails so that the process cannot
+    /// go on.
+    ///
+    /// # Cancel safety
+    /// Loses no order.
+    pub(crate) async fn event(&mut self) -> Event {
         let fatal = tokio::select! {
             fatal = self.feeds.failed() => fatal,
+            fatal = self.identity_tree.failed() => fatal,
             fatal = self.sinks.failed() => fatal,
             fatal = self.admin.failed() => fatal,
+            // The daemon that the admin API sees holds a sender, so this never ends before.
+            Some(order) = self.orders.recv() => return Event::Order(order),
         };
         tracing::error!(error = %Chain(&fatal), "the daemon cannot go on");
-        fatal_exit(&fatal)
+        Event::Failed(fatal_exit(&fatal))
+    }
+
+    /// Reads the config anew and carries it out as a whole, or says why not and changes nothing.
+    /// `approved` is the hash of a config that may be carried out whatever it does.
+    ///
+    /// # Errors
+    /// Only of the spool: then the process cannot go on.
+    async fn reload(&mut self, approved: Option<&str>) -> Result<Reloaded, Failure> {
+        let path = self.config_file.clone();
+        let judged = load(path).await;
+        let outcome = self.judged(judged, approved).await?;
+        outcome.log();
+        match outcome.outcome {
+            Outcome::Refused => self.shown.refused(outcome.summary.clone()),
+            Outcome::Held => self.shown.held(outcome.summary.clone()),
+            Outcome::Applied | Outcome::Unchanged | Outcome::Planned => {
+                self.shown
+                    .loaded(&self.config, &self.hash, self.sinks.shown());
+            }
+        }
+        Ok(outcome)
+    }
+
+    async fn judged(
+        &mut self,
+        judged: Result<(Config, Files), Errors>,
+        approved: Option<&str>,
+    ) -> Result<Reloaded, Failure> {
+        let (config, files) = match judged {
+            Ok(good) => good,
+            Err(errors) => return Ok(Reloaded::refused_for(&errors)),
+        };
+        let hash = files.hash();
+        if hash == self.hash {
+            return Ok(Reloaded::unchanged(hash));
+        }
+        let diff = Diff::between(Some(&self.config), &config);
+        let unlike = self.sinks.unlike(&config.sinks);
+        let loaded = sinks::load(unlike, &self.sink_shared.engine).await;
+        let answer = Reloaded::judged(hash.clone(), &diff, sinks::problems(&loaded));
+        if answer.outcome == Outcome::Refused {
+            return Ok(answer);
+        }
+        let reasons = why_held(
+            &diff,
+            self.config.users.iter().filter(|user| user.sync).count(),
+        );
+        if !reasons.is_empty() && approved != Some(hash.as_str()) {
+            return Ok(answer.held(reasons));
+        }
+        let registered = match sinks::register(loaded, &self.spool).await {
+            Ok(registered) => registered,
+            Err(error @ StoreError::Full(_)) => {
+                return Ok(answer.without_room(&error.to_string()));
+            }
+            Err(error) => return Err(broken(error)),
+        };
+        let is_new_admin = self.config.google.admin != config.google.admin;
+        self.shared.directory = directory(&self.shared.google, &config);
+        let changes = self.apply(config, registered, is_new_admin).await;
+        let changes = changes.map_err(broken)?;
+        self.hash = hash;
+        self.keep(&files, &diff);
+        Ok(answer.applied(changes))
+    }
+
+    /// What a config would change, by its files.
+    async fn plan(&self, files: Files) -> Reloaded {
+        let config = match Config::of(&files) {
+            Ok(config) => config,
+            Err(errors) => return Reloaded::refused_for(&errors),
+        };
+        let diff = Diff::between(Some(&self.config), &config);
+        let unlike = self.sinks.unlike(&config.sinks);
+        let loaded = sinks::load(unlike, &self.sink_shared.engine).await;
+        let answer = Reloaded::judged(files.hash(), &diff, sinks::problems(&loaded));
+        let n_synced = self.config.users.iter().filter(|user| user.sync).count();
+        answer.planned(why_held(&diff, n_synced))
+    }
+
+    /// Releases what waited for sinks that left the config long ago.
+    ///
+    /// # Errors
+    /// Only of the spool: then the process cannot go on. A full disk is looked at again later.
+    async fn look_after_retired(&self) -> Result<(), StoreError> {
+        let now = self.shared.clock.now_ms();
+        match retired::look(&self.spool, &self.config.sinks, now).await {
+            Ok(()) | Err(StoreError::Full(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Keeps a config that is in force.
+    fn keep(&self, files: &Files, diff: &Diff) {
+        let now = self.shared.clock.now_ms();
+        let kept = self
+            .history
+            .keep(files.clone(), now, diff.summary(), diff.to_string());
+        if let Err(error) = kept {
+            tracing::error!(
+                error = %Chain(&error),
+                "the config is in force, but could not be kept as the last good one"
+            );
+        }
     }
 
     /// Ends everything in order: no more reading, deliveries under way, plugins, spool; the
@@ -192,32 +415,41 @@ impl App {
     pub(crate) async fn shut_down(self) -> Result<(), Failure> {
         let begun = Instant::now();
         let feeds = self.feeds.shut_down(begun + SHUTDOWN_FEEDS).await;
+        let identity = self.identity_tree.shut_down(begun + SHUTDOWN_FEEDS).await;
         let sinks = self.sinks.shut_down(begun + SHUTDOWN_SINKS).await;
         let admin = self.admin.shut_down(begun + SHUTDOWN).await;
         self.spool.close().await;
         tracing::info!("stopped");
         feeds
+            .and(identity)
             .and(sinks)
             .and(admin)
             .map_err(|fatal| fatal_exit(&fatal))
     }
 }
 
+/// Reads the config off the runtime: it may have many users.
+async fn load(path: PathBuf) -> Result<(Config, Files), Errors> {
+    let read = tokio::task::spawn_blocking(move || Config::load(&path)).await;
+    match read {
+        Ok(read) => read,
+        Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+    }
+}
+
 /// The accounts that are synced, and what of each.
 fn accounts(config: &Config) -> Vec<(AccountOptions, Vec<Source>)> {
-    let mut accounts = Vec::new();
-    for user in config.users.iter().filter(|user| user.sync) {
-        for account in &user.accounts {
-            let options = AccountOptions {
-                user: user.email.clone(),
-                address: account.address.clone(),
-                key: account.key.clone(),
-                former: feeds::former(user),
-            };
-            accounts.push((options, user.sources.clone()));
-        }
-    }
-    accounts
+    let users = config.users.iter().filter(|user| user.sync);
+    let accounts = users.flat_map(|user| {
+        let accounts = feeds::accounts_of(user).into_iter();
+        accounts.map(|account| (account, user.sources.clone()))
+    });
+    accounts.collect()
+}
+
+fn directory(google: &Google, config: &Config) -> Option<Directory> {
+    let admin = config.google.admin.as_ref();
+    admin.map(|admin| google.directory(admin))
 }
 
 /// Serves the socket that was bound at the start, or binds it again after a panic.
@@ -262,15 +494,20 @@ fn google(
     })
 }
 
-/// SHA-256 of the config file; none if it cannot be read.
-pub(crate) fn hash_of(config: &std::path::Path) -> Option<String> {
-    let bytes = std::fs::read(config).ok()?;
-    Some(
-        Sha256::digest(bytes)
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect(),
-    )
+/// Once in a while orders a look at sinks that left the config.
+async fn order_looks(
+    orders: mpsc::Sender<Order>,
+    stop: CancellationToken,
+) -> Result<(), Infallible> {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            () = tokio::time::sleep(LOOK_AT_RETIRED) => {}
+        }
+        if orders.send(Order::LookAfterRetired).await.is_err() {
+            return Ok(());
+        }
+    }
 }
 
 /// Once in a while removes what the spool need not keep any longer.

@@ -14,6 +14,8 @@ pub(crate) const OK: Code = Code(0);
 pub(crate) const FAILURE: Code = Code(1);
 /// Wrong usage, or something that is not built yet.
 pub(crate) const USAGE: Code = Code(2);
+/// `plan` found changes.
+pub(crate) const CHANGES: Code = Code(3);
 /// A broken invariant or spool.
 pub(crate) const BROKEN: Code = Code(70);
 /// A bad config.
@@ -46,6 +48,11 @@ impl Failure {
             code,
             text: text.into(),
         }
+    }
+
+    /// An exit code without a text: everything is said already.
+    pub(crate) fn silent(code: Code) -> Self {
+        Self::new(code, "")
     }
 
     /// `error: WHAT` with a stable code and a `hint:` line.

@@ -9,6 +9,8 @@ mod credentials;
 mod exit;
 mod feeds;
 mod quota;
+mod reload;
+mod retired;
 mod sinks;
 mod store;
 mod supervisor;
@@ -32,7 +34,10 @@ fn main() -> ExitCode {
     let code = match runtime.block_on(cli::run(arguments)) {
         Ok(()) => exit::OK,
         Err(failure) => {
-            cli::say(&failure.to_string());
+            let text = failure.to_string();
+            if !text.is_empty() {
+                cli::say(&text);
+            }
             failure.code()
         }
     };

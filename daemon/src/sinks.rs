@@ -2,12 +2,13 @@
 //! A sink that cannot start is a state of that sink; the others and all feeds go on.
 
 use crate::admin::wire;
-use crate::supervisor::Tree;
+use crate::supervisor::{Fatal, Running, Tree};
 use nuncio_config::{Config, DirMode, RecordKind};
 use nuncio_dispatch::{Blobs, Dispatch, Health, Options, RetryPolicy};
 use nuncio_model::{Clock, Content, SinkName, StoreError, untrusted};
 use nuncio_plugin_host::{Engine, EngineOptions, LabelChanges, Opened, Plugin, SinkOptions};
 use nuncio_spool::{SinkCounts, SinkId, Spool};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -72,36 +73,57 @@ pub(crate) struct Loaded {
     plugin: Result<Plugin, wire::Error>,
 }
 
-/// Loads the plugins of all sinks.
-pub(crate) async fn load(config: &Config, engine: &Engine) -> Vec<Loaded> {
+/// A loaded sink that the spool keeps records for.
+pub(crate) struct Registered {
+    sink: Loaded,
+    id: SinkId,
+}
+
+/// Registers sinks, so that the spool keeps records for them from now on.
+///
+/// # Errors
+/// Of the spool; nothing else has happened then.
+pub(crate) async fn register(
+    loaded: Vec<Loaded>,
+    spool: &Spool,
+) -> Result<Vec<Registered>, StoreError> {
+    let mut registered = Vec::new();
+    for sink in loaded {
+        let id = spool.register_sink(&sink.config.name).await?;
+        registered.push(Registered { sink, id });
+    }
+    Ok(registered)
+}
+
+/// Loads the plugins of these sinks.
+pub(crate) async fn load<'a>(
+    sinks: impl IntoIterator<Item = &'a nuncio_config::Sink>,
+    engine: &Engine,
+) -> Vec<Loaded> {
     let mut loaded = Vec::new();
-    for sink in &config.sinks {
-        let plugin = load_one(engine, sink).await;
-        if let Err(problem) = &plugin {
-            warn(&sink.name, problem);
-        }
+    for sink in sinks {
         loaded.push(Loaded {
             config: sink.clone(),
-            plugin,
+            plugin: load_one(engine, sink).await,
         });
     }
     loaded
 }
 
-/// The most that any of the sinks wants. Of one whose plugin cannot be read it is not known, so
-/// all is kept for it: it may be mended before the records are gone.
-pub(crate) fn demand(loaded: &[Loaded]) -> Content {
-    loaded
-        .iter()
-        .map(|sink| {
-            let asked = sink
-                .plugin
-                .as_ref()
-                .map_or(Content::Raw, |plugin| plugin.info().content);
-            sink.config.content.map_or(asked, |most| most.min(asked))
-        })
-        .max()
-        .unwrap_or(Content::Metadata)
+/// What is wrong with sinks that were loaded: the plugin, its settings or its rights.
+pub(crate) fn problems(loaded: &[Loaded]) -> Vec<wire::Error> {
+    let problem_of = |sink: &Loaded| match &sink.plugin {
+        Ok(plugin) => check_one(plugin, &sink.config).err(),
+        Err(error) => Some(of_sink(&sink.config.name, error.clone())),
+    };
+    loaded.iter().filter_map(problem_of).collect()
+}
+
+fn check_one(plugin: &Plugin, sink: &nuncio_config::Sink) -> Result<(), wire::Error> {
+    let checked = nuncio_plugin_host::check(plugin, &sink.name, &sink.settings, &dirs(sink));
+    checked
+        .map(|_| ())
+        .map_err(|error| of_sink(&sink.name, problem(&error)))
 }
 
 /// Checks the sinks of a config without starting one.
@@ -110,19 +132,7 @@ pub(crate) async fn check(config: &Config) -> Result<(), Vec<wire::Error>> {
         return Ok(());
     }
     let engine = Engine::new(EngineOptions::default()).map_err(|error| vec![problem(&error)])?;
-    let mut problems = Vec::new();
-    for sink in &config.sinks {
-        match load_one(&engine, sink).await {
-            Ok(plugin) => {
-                if let Err(error) =
-                    nuncio_plugin_host::check(&plugin, &sink.name, &sink.settings, &dirs(sink))
-                {
-                    problems.push(of_sink(&sink.name, problem(&error)));
-                }
-            }
-            Err(error) => problems.push(of_sink(&sink.name, error)),
-        }
-    }
+    let problems = problems(&load(&config.sinks, &engine).await);
     if problems.is_empty() {
         Ok(())
     } else {
@@ -142,32 +152,116 @@ pub(crate) struct Shared {
     pub clock: Arc<dyn Clock>,
 }
 
-/// Starts delivery to every sink.
-///
-/// # Errors
-/// Only of the spool.
-pub(crate) async fn start(
-    loaded: Vec<Loaded>,
-    shared: &Arc<Shared>,
-    tree: &mut Tree,
-) -> Result<Vec<SinkHandle>, StoreError> {
-    let mut handles = Vec::new();
-    for Loaded { config, plugin } in loaded {
-        let id = shared.spool.register_sink(&config.name).await?;
+/// All sinks, and what they were started with.
+pub(crate) struct SinkSet {
+    tree: Tree,
+    sinks: BTreeMap<SinkName, Started>,
+    /// Sinks that were asked to stop and may not have ended.
+    stopping: Vec<(SinkName, Running)>,
+}
+
+/// A running sink.
+struct Started {
+    config: nuncio_config::Sink,
+    /// What the plugin asks, where that is known.
+    asks: Option<Content>,
+    running: Running,
+    handle: Arc<SinkHandle>,
+}
+
+impl SinkSet {
+    /// No sinks yet.
+    pub(crate) fn new(parent: &CancellationToken) -> Self {
+        Self {
+            tree: Tree::new(parent),
+            sinks: BTreeMap::new(),
+            stopping: Vec::new(),
+        }
+    }
+
+    /// Those of `wanted` that do not run as they are wanted.
+    pub(crate) fn unlike<'a>(
+        &self,
+        wanted: &'a [nuncio_config::Sink],
+    ) -> Vec<&'a nuncio_config::Sink> {
+        let is_unlike = |sink: &&nuncio_config::Sink| {
+            let started = self.sinks.get(&sink.name);
+            started.is_none_or(|started| started.config != **sink)
+        };
+        wanted.iter().filter(is_unlike).collect()
+    }
+
+    /// The most that any sink would want with these `new` ones. Of one whose plugin cannot
+    /// be read it is not known, so all is kept for it: it may be mended before the records are gone.
+    pub(crate) fn demand(&self, wanted: &[nuncio_config::Sink], new: &[Registered]) -> Content {
+        let asks = |sink: &nuncio_config::Sink| match new
+            .iter()
+            .map(|one| &one.sink)
+            .find(|one| one.config.name == sink.name)
+        {
+            Some(one) => one.plugin.as_ref().ok().map(|plugin| plugin.info().content),
+            None => self.sinks.get(&sink.name).and_then(|started| started.asks),
+        };
+        let demands = wanted.iter().map(|sink| {
+            let asked = asks(sink).unwrap_or(Content::Raw);
+            sink.content.map_or(asked, |most| most.min(asked))
+        });
+        demands.max().unwrap_or(Content::Metadata)
+    }
+
+    /// Makes the running sinks those that are `wanted`; `registered` are all that do not run so
+    /// yet. The others are not touched. A sink that goes on with another config keeps its position;
+    /// it takes over when its last call has ended.
+    pub(crate) fn apply(
+        &mut self,
+        wanted: &[nuncio_config::Sink],
+        registered: Vec<Registered>,
+        shared: &Arc<Shared>,
+    ) {
+        self.stopping.retain(|(_, running)| !running.has_ended());
+        let is_wanted = |name: &SinkName| wanted.iter().any(|sink| sink.name == *name);
+        let is_new = |name: &SinkName| registered.iter().any(|one| one.sink.config.name == *name);
+        let before = std::mem::take(&mut self.sinks);
+        for (name, started) in before {
+            if is_wanted(&name) && !is_new(&name) {
+                self.sinks.insert(name, started);
+            } else {
+                started.running.stop();
+                self.stopping.push((name, started.running));
+            }
+        }
+        for Registered { sink, id } in registered {
+            let started = self.start(sink, id, shared);
+            self.sinks.insert(started.config.name.clone(), started);
+        }
+    }
+
+    fn start(&mut self, sink: Loaded, id: SinkId, shared: &Arc<Shared>) -> Started {
+        let Loaded { config, plugin } = sink;
+        if let Err(problem) = &plugin {
+            warn(&config.name, problem);
+        }
         let (start_sender, start) = watch::channel(Start::default());
         let (health_sender, health) = watch::channel(Health::default());
-        handles.push(SinkHandle {
+        let handle = Arc::new(SinkHandle {
             name: config.name.clone(),
             id,
             start,
             health,
         });
-        let shared = Arc::clone(shared);
         // A second start after a panic loads the plugin anew.
         let mut first = plugin.ok();
-        tree.spawn(format!("sink {}", config.name), move |stop| {
+        let asks = first.as_ref().map(|plugin| plugin.info().content);
+        let (shared, wish) = (Arc::clone(shared), config.clone());
+        let name = format!("sink {}", config.name);
+        let same = self
+            .stopping
+            .iter()
+            .filter(|(name, _)| *name == config.name);
+        let before = same.map(|(_, running)| running.clone()).collect();
+        let running = self.tree.spawn_after(name, before, move |stop| {
             run(
-                config.clone(),
+                wish.clone(),
                 id,
                 first.take(),
                 Arc::clone(&shared),
@@ -176,8 +270,29 @@ pub(crate) async fn start(
                 stop,
             )
         });
+        Started {
+            config,
+            asks,
+            running,
+            handle,
+        }
     }
-    Ok(handles)
+
+    /// The sinks as the rest of the daemon sees them, by name.
+    pub(crate) fn shown(&self) -> Vec<Arc<SinkHandle>> {
+        let started = self.sinks.values();
+        started.map(|started| Arc::clone(&started.handle)).collect()
+    }
+
+    /// Waits until a sink fails so that the process cannot go on.
+    pub(crate) async fn failed(&mut self) -> Fatal {
+        self.tree.failed().await
+    }
+
+    /// Ends all sinks.
+    pub(crate) async fn shut_down(self, deadline: Instant) -> Result<(), Fatal> {
+        self.tree.shut_down(deadline).await
+    }
 }
 
 /// Opens the sink, again and again if need be, and delivers until `stop`.

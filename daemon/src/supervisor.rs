@@ -24,6 +24,33 @@ pub(crate) struct Fatal {
     source: Box<dyn std::error::Error + Send + Sync>,
 }
 
+/// A task that was started, to be stopped by itself.
+#[derive(Debug, Clone)]
+pub(crate) struct Running {
+    stop: CancellationToken,
+    ended: CancellationToken,
+}
+
+impl Running {
+    /// Asks the task to stop; it ends by itself.
+    pub(crate) fn stop(&self) {
+        self.stop.cancel();
+    }
+
+    /// Whether the task has ended.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ended.is_cancelled()
+    }
+
+    /// Waits until the task has ended.
+    ///
+    /// # Cancel safety
+    /// Changes nothing.
+    pub(crate) async fn ended(&self) {
+        self.ended.cancelled().await;
+    }
+}
+
 /// A group of tasks that start and stop together.
 pub(crate) struct Tree {
     tasks: JoinSet<Result<(), Fatal>>,
@@ -41,16 +68,41 @@ impl Tree {
 
     /// Starts a task. `make` is called again after a panic, so it must build all that the task
     /// owns; an error of the task is fatal for the process.
-    pub(crate) fn spawn<M, F, E>(&mut self, name: String, mut make: M)
+    pub(crate) fn spawn<M, F, E>(&mut self, name: String, make: M) -> Running
     where
         M: FnMut(CancellationToken) -> F + Send + 'static,
         F: Future<Output = Result<(), E>> + Send + 'static,
         E: std::error::Error + Send + Sync + 'static,
     {
-        let stop = self.stop.clone();
+        self.spawn_after(name, Vec::new(), make)
+    }
+
+    /// As [`Tree::spawn`], once all of `before` have ended.
+    pub(crate) fn spawn_after<M, F, E>(
+        &mut self,
+        name: String,
+        before: Vec<Running>,
+        mut make: M,
+    ) -> Running
+    where
+        M: FnMut(CancellationToken) -> F + Send + 'static,
+        F: Future<Output = Result<(), E>> + Send + 'static,
+        E: std::error::Error + Send + Sync + 'static,
+    {
+        let running = Running {
+            stop: self.stop.child_token(),
+            ended: CancellationToken::new(),
+        };
+        let stop = running.stop.clone();
+        let ended = running.ended.clone().drop_guard();
         self.tasks.spawn(async move {
+            // Told however the task ends, also where it is cut off.
+            let _ended = ended;
+            for earlier in before {
+                earlier.ended().await;
+            }
             let mut wait = FIRST_RESTART;
-            loop {
+            while !stop.is_cancelled() {
                 match AssertUnwindSafe(make(stop.clone())).catch_unwind().await {
                     Ok(Ok(())) => return Ok(()),
                     Ok(Err(error)) => {
@@ -62,11 +114,13 @@ impl Tree {
                     }
                 }
                 tokio::select! {
-                    () = stop.cancelled() => return Ok(()),
+                    () = stop.cancelled() => {}
                     () = tokio::time::sleep(wait) => wait = (wait * 2).min(MAX_RESTART),
                 }
             }
+            Ok(())
         });
+        running
     }
 
     /// Waits until a task fails for good. Never returns while all goes well.
@@ -142,6 +196,59 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_task_waits_until_the_one_that_it_replaces_has_ended() {
+        let order = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let mut tree = Tree::new(&CancellationToken::new());
+        let task = |name: &'static str| {
+            let order = Arc::clone(&order);
+            move |stop: CancellationToken| {
+                let order = Arc::clone(&order);
+                async move {
+                    order.lock().unwrap().push((name, "begins"));
+                    stop.cancelled().await;
+                    tokio::time::sleep(Duration::from_secs(3)).await;
+                    order.lock().unwrap().push((name, "ends"));
+                    Ok::<(), std::io::Error>(())
+                }
+            }
+        };
+        let other = tree.spawn("other".into(), task("other"));
+        let old = tree.spawn("old".into(), task("old"));
+        tokio::task::yield_now().await;
+        old.stop();
+        let new = tree.spawn_after("new".into(), vec![old.clone()], task("new"));
+        old.ended().await;
+        tokio::task::yield_now().await;
+        let told = order.lock().unwrap().clone();
+        let expected = [
+            ("other", "begins"),
+            ("old", "begins"),
+            ("old", "ends"),
+            ("new", "begins"),
+        ];
+        assert_eq!(told, expected, "and the other one goes on");
+        drop((other, new));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_task_that_is_stopped_before_its_turn_never_begins() {
+        let mut tree = Tree::new(&CancellationToken::new());
+        let old = tree.spawn("old".into(), |stop| async move {
+            stop.cancelled().await;
+            Ok::<(), std::io::Error>(())
+        });
+        let new = tree.spawn_after("new".into(), vec![old.clone()], |_stop| {
+            std::future::ready(Err::<(), _>(std::io::Error::other("it has begun")))
+        });
+        new.stop();
+        old.stop();
+        let ended = tree
+            .shut_down(Instant::now() + Duration::from_secs(20))
+            .await;
+        assert!(ended.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn shutdown_cuts_what_does_not_stop() {
         let mut tree = Tree::new(&CancellationToken::new());
         tree.spawn("good".into(), |stop| async move {
@@ -151,6 +258,8 @@ mod tests {
         tree.spawn("stubborn".into(), |_stop| {
             std::future::pending::<Result<(), std::io::Error>>()
         });
+        // A task that was not begun when it is stopped never begins.
+        tokio::task::yield_now().await;
         let begun = Instant::now();
         assert!(
             tree.shut_down(begun + Duration::from_secs(20))

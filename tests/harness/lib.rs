@@ -149,8 +149,14 @@ impl World {
 
     /// Runs one command: exit code, stdout, stderr.
     pub fn run(&self, arguments: &[&str]) -> (i32, String, String) {
+        self.run_with("nuncio.toml", arguments)
+    }
+
+    /// As [`World::run`], with another config in the world's folder.
+    pub fn run_with(&self, config: &str, arguments: &[&str]) -> (i32, String, String) {
+        let (state, socket) = (self.path("state"), self.path("admin.sock"));
         let output = self
-            .nuncio()
+            .nuncio_with(&self.path(config), &state, &socket)
             .args(arguments)
             .output()
             .expect("nuncio can be run");

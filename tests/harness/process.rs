@@ -130,10 +130,14 @@ impl World {
 
     /// `nuncio` with another state folder and socket than the world's own.
     pub fn nuncio_at(&self, state: &Path, socket: &Path) -> Command {
+        self.nuncio_with(&self.path("nuncio.toml"), state, socket)
+    }
+
+    pub(crate) fn nuncio_with(&self, config: &Path, state: &Path, socket: &Path) -> Command {
         let mut command = Command::new(binary("nuncio"));
         command
             .arg("--config")
-            .arg(self.path("nuncio.toml"))
+            .arg(config)
             .arg("--state-dir")
             .arg(state)
             .arg("--socket")

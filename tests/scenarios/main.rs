@@ -16,6 +16,7 @@ mod identity;
 mod memory;
 mod odd_items;
 mod operating;
+mod reload;
 mod resync;
 mod secrecy;
 mod threads;

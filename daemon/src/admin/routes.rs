@@ -1,15 +1,17 @@
 //! What the admin API answers; what concerns one user is in `users`. Each handler makes a wire
 //! type from snapshots or passes one command on.
 
-use super::{Daemon, users, wire};
+use super::{Daemon, config, users, wire};
 use crate::counted::counted;
 use crate::feeds::FeedHandle;
+use crate::reload::{ConfigState, LastReload, ShownUser};
 use axum::Json;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use jiff::Timestamp;
+use nuncio_config::Files;
 use nuncio_model::{Chain, SinkName, StoreError};
 use nuncio_sources::{FeedHealth, FeedState};
 use nuncio_spool::{DeadLetterId, LetterFilter, LetterStatus, Letters};
@@ -18,6 +20,9 @@ use std::sync::Arc;
 /// At most so many dead letters are listed at once.
 const MAX_LISTED: usize = 1_000;
 
+/// The largest question, in bytes: a config may have so many, and JSON escapes some of them.
+const MAX_BODY: usize = 2 * 64 * 1024 * 1024;
+
 /// All routes.
 pub(super) fn router(daemon: Arc<Daemon>) -> axum::Router {
     axum::Router::new()
@@ -25,8 +30,12 @@ pub(super) fn router(daemon: Arc<Daemon>) -> axum::Router {
         .route("/v1/users/show", get(users::show))
         .route("/v1/users/resync", post(users::resync))
         .route("/v1/users/verify", post(users::verify))
+        .route("/v1/reload", post(config::reload))
+        .route("/v1/plan", post(config::plan))
         .route("/v1/deadletters", get(dead_letters))
         .route("/v1/deadletters/retry", post(retry_dead_letters))
+        // A plan sends the whole config.
+        .layer(axum::extract::DefaultBodyLimit::max(MAX_BODY))
         .with_state(daemon)
 }
 
@@ -49,9 +58,10 @@ async fn status(State(daemon): State<Arc<Daemon>>) -> Result<Json<wire::Status>,
     let now = Timestamp::now().as_millisecond();
     let feeds = daemon.feeds.all();
     let mut users = Vec::new();
-    for (email, synced) in &daemon.users {
-        let feeds: Vec<&FeedHandle> = feeds_of(&feeds, email.as_str()).collect();
-        users.push(user(email.as_str(), *synced, &feeds, now));
+    let shown = daemon.shown.now();
+    for known in &shown.users {
+        let feeds: Vec<&FeedHandle> = feeds_of(&feeds, known.email.as_str()).collect();
+        users.push(user(known, &feeds, now));
     }
     let domain_feeds = feeds
         .iter()
@@ -59,7 +69,7 @@ async fn status(State(daemon): State<Arc<Daemon>>) -> Result<Json<wire::Status>,
         .map(|feed| wire_feed(feed, &feed.health(), now))
         .collect();
     let counts = daemon.spool.sinks().await?;
-    let sinks: Vec<wire::Sink> = daemon.sinks.iter().map(|sink| sink.wire(&counts)).collect();
+    let sinks: Vec<wire::Sink> = shown.sinks.iter().map(|sink| sink.wire(&counts)).collect();
     let failed_items = daemon.spool.count_failed().await?;
     let pending: u64 = sinks.iter().map(|sink| sink.pending).sum();
     let unwell = users
@@ -74,13 +84,7 @@ async fn status(State(daemon): State<Arc<Daemon>>) -> Result<Json<wire::Status>,
     );
     Ok(Json(wire::Status {
         summary,
-        config: wire::Config {
-            hash: daemon.config_hash.clone(),
-            loaded_at: time(daemon.config_loaded_at).unwrap_or_default(),
-            stale: crate::app::hash_of(&daemon.config_file).as_deref()
-                != Some(daemon.config_hash.as_str()),
-            held: false,
-        },
+        config: wire_config(&daemon, &shown).await,
         users,
         domain_feeds,
         sinks,
@@ -89,9 +93,34 @@ async fn status(State(daemon): State<Arc<Daemon>>) -> Result<Json<wire::Status>,
     }))
 }
 
-pub(super) fn user(email: &str, synced: bool, feeds: &[&FeedHandle], now: i64) -> wire::User {
+async fn wire_config(daemon: &Daemon, shown: &ConfigState) -> wire::Config {
+    let path = daemon.config_file.clone();
+    let on_disk = tokio::task::spawn_blocking(move || Some(Files::on_disk(&path)?.hash()));
+    let on_disk = on_disk.await.unwrap_or_default();
+    let (error, held) = match &shown.last_reload {
+        LastReload::Good => (None, false),
+        LastReload::Refused(why) => (Some(why.clone()), false),
+        LastReload::Held(why) => (Some(why.clone()), true),
+    };
+    wire::Config {
+        hash: shown.hash.clone(),
+        loaded_at: time(shown.loaded_at).unwrap_or_default(),
+        stale: on_disk.as_ref() != Some(&shown.hash),
+        held,
+        last_reload: wire::LastReload {
+            ok: error.is_none(),
+            error,
+        },
+    }
+}
+
+pub(super) fn user(known: &ShownUser, feeds: &[&FeedHandle], now: i64) -> wire::User {
     let healths: Vec<FeedHealth> = feeds.iter().map(|feed| feed.health()).collect();
-    let state = if synced { worst(&healths) } else { "off" };
+    let state = if known.is_synced {
+        worst(&healths)
+    } else {
+        "off"
+    };
     let mut accounts: Vec<wire::Account> = Vec::new();
     for (feed, health) in feeds.iter().zip(&healths) {
         let Some(owner) = &feed.owner else { continue };
@@ -110,8 +139,13 @@ pub(super) fn user(email: &str, synced: bool, feeds: &[&FeedHandle], now: i64) -
         account.key = account.key.take().or_else(|| health.account_key.clone());
         account.feeds.push(wire_feed(feed, health, now));
     }
+    let place = |account: &wire::Account| {
+        let mut addresses = known.accounts.iter();
+        addresses.position(|address| address.as_str() == account.address)
+    };
+    accounts.sort_by_key(place);
     wire::User {
-        email: email.to_owned(),
+        email: known.email.to_string(),
         state: state.to_owned(),
         accounts,
     }
@@ -236,10 +270,12 @@ async fn retry_dead_letters(
 
 fn known_sink(daemon: &Daemon, name: Option<String>) -> Result<Option<SinkName>, Refused> {
     let Some(name) = name else { return Ok(None) };
-    match daemon.sinks.iter().find(|sink| sink.name.as_str() == name) {
+    let shown = daemon.shown.now();
+    let sinks = &shown.sinks;
+    match sinks.iter().find(|sink| sink.name.as_str() == name) {
         Some(sink) => Ok(Some(sink.name.clone())),
         None => {
-            let names: Vec<&str> = daemon.sinks.iter().map(|sink| sink.name.as_str()).collect();
+            let names: Vec<&str> = sinks.iter().map(|sink| sink.name.as_str()).collect();
             let text = format!(
                 "there is no sink `{}`; the config has: {}",
                 nuncio_model::untrusted(&name),

@@ -29,21 +29,22 @@ const TICK: Duration = Duration::from_millis(200);
 /// # Errors
 /// Who is not in the config, or is not synced, in plain words.
 fn feeds_for(daemon: &Daemon, email: &str) -> Result<Vec<FeedHandle>, Refused> {
-    let known = daemon
+    let shown = daemon.shown.now();
+    let known = shown
         .users
         .iter()
-        .find(|(known, _)| known.as_str().eq_ignore_ascii_case(email));
+        .find(|known| known.email.as_str().eq_ignore_ascii_case(email));
     let email = untrusted(email);
     match known {
         None => {
             let text = format!("there is no user {email} in the config; see `nuncio user list`");
             return Err(Refused(StatusCode::NOT_FOUND, text));
         }
-        Some((_, false)) => {
+        Some(known) if !known.is_synced => {
             let text = format!("the user {email} is not synced: the config says `sync = false`");
             return Err(Refused(StatusCode::CONFLICT, text));
         }
-        Some((_, true)) => {}
+        Some(_) => {}
     }
     let email = email.to_string();
     let mut feeds = daemon.feeds.all();
@@ -68,11 +69,12 @@ pub(super) async fn show(
     State(daemon): State<Arc<Daemon>>,
     Query(question): Query<wire::ShowUser>,
 ) -> Result<Json<wire::ShownUser>, Refused> {
-    let known = daemon
+    let shown = daemon.shown.now();
+    let known = shown
         .users
         .iter()
-        .find(|(known, _)| known.as_str().eq_ignore_ascii_case(&question.email));
-    let Some((email, synced)) = known else {
+        .find(|known| known.email.as_str().eq_ignore_ascii_case(&question.email));
+    let Some(known) = known else {
         let text = format!(
             "there is no user {} in the config; see `nuncio user list`",
             untrusted(&question.email)
@@ -81,7 +83,7 @@ pub(super) async fn show(
     };
     let now = Timestamp::now().as_millisecond();
     let mut feeds = daemon.feeds.all();
-    feeds.retain(|feed| concerns(&daemon, feed, email.as_str()));
+    feeds.retain(|feed| concerns(&daemon, feed, known.email.as_str()));
     let (own, domain): (Vec<_>, Vec<_>) = feeds.iter().partition(|feed| feed.owner.is_some());
     let mut failed_items = Vec::new();
     for feed in &feeds {
@@ -103,12 +105,12 @@ pub(super) async fn show(
     }
     let stored = daemon.spool.accounts().await?;
     let parked = parked(&own, &stored);
-    let (aliases, contests) = aliases(&daemon, email);
+    let (aliases, contests) = aliases(&daemon, &known.email);
     let wire::User {
         email,
         state,
         accounts,
-    } = user(email.as_str(), *synced, &own, now);
+    } = user(known, &own, now);
     Ok(Json(wire::ShownUser {
         email,
         state,

@@ -25,14 +25,52 @@ pub(crate) struct Status {
 /// The config in force.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Config {
-    /// SHA-256 of the file.
+    /// SHA-256 over the files.
     pub hash: String,
     /// RFC 3339.
     pub loaded_at: String,
-    /// Whether the file on disk is not the one in force.
+    /// Whether the files on disk are not those in force.
     pub stale: bool,
     /// Whether a change waits for approval.
     pub held: bool,
+    /// How the last change of the files went.
+    pub last_reload: LastReload,
+}
+
+/// How the last change of the config's files went.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct LastReload {
+    /// Whether they are in force.
+    pub ok: bool,
+    /// Why not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// The question of `POST /v1/reload`.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Reload {
+    /// The hash of a config that was held and may be carried out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approve: Option<String>,
+    /// Whether to answer when it is over.
+    #[serde(default)]
+    pub wait: bool,
+}
+
+/// The answer.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct ReloadAnswer {
+    /// How it went; absent unless that was waited for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub done: Option<crate::reload::Reloaded>,
+}
+
+/// The question of `POST /v1/plan`.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Plan {
+    /// The files of the config to compare.
+    pub files: nuncio_config::Files,
 }
 
 /// A user.

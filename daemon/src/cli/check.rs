@@ -21,7 +21,7 @@ pub(super) struct Check {
 impl Check {
     pub(super) async fn run(self, common: &Common) -> Result<(), Failure> {
         let config = match Config::load(&common.config) {
-            Ok(config) => config,
+            Ok((config, _)) => config,
             Err(errors) if self.json => {
                 let n_errors = errors.iter().len();
                 return self.refuse(&json!(errors), n_errors);

@@ -55,6 +55,11 @@ pub(super) async fn follow<T: DeserializeOwned>(
     .await
 }
 
+/// Whether a daemon answers.
+pub(super) async fn is_there(common: &Common) -> bool {
+    UnixStream::connect(common.socket()).await.is_ok()
+}
+
 async fn connect(common: &Common) -> Result<UnixStream, Failure> {
     let socket = common.socket();
     UnixStream::connect(&socket).await.map_err(|error| {

@@ -2,8 +2,10 @@
 
 mod check;
 mod client;
+mod config;
 mod deadletters;
 mod manual;
+mod reload;
 mod run;
 mod status;
 mod user;
@@ -15,9 +17,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 /// Commands of the design that a later release brings.
-const NOT_BUILT: [&str; 16] = [
-    "plan",
-    "reload",
+const NOT_BUILT: [&str; 13] = [
     "setup",
     "explain",
     "login",
@@ -28,7 +28,6 @@ const NOT_BUILT: [&str; 16] = [
     "support-bundle",
     "actions",
     "plugin",
-    "config",
     "backup",
     "restore",
     "schema",
@@ -86,9 +85,16 @@ impl Common {
 #[derive(Subcommand)]
 enum Command {
     /// Run the daemon.
-    Run,
+    Run(run::Run),
     /// Check the config file: all errors at once.
     Check(check::Check),
+    /// Show what the config would change.
+    Plan(reload::Plan),
+    /// Take the config up now.
+    Reload(reload::Reload),
+    /// The configs that were in force.
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
     /// Show what the daemon does.
     Status(status::Status),
     /// See and act on a user.
@@ -109,7 +115,10 @@ enum Command {
 pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let Arguments { common, command } = arguments;
     match command {
-        Command::Run => run::run(&common).await,
+        Command::Run(run) => run.run(&common).await,
+        Command::Plan(plan) => plan.run(&common).await,
+        Command::Reload(reload) => reload.run(&common).await,
+        Command::Config(config) => config.run(&common),
         Command::Check(check) => check.run(&common).await,
         Command::Status(status) => status.run(&common).await,
         Command::User(user) => user.run(&common).await,

@@ -28,9 +28,24 @@ impl Status {
     }
 }
 
+/// What is to be said of the config: nothing where the files on disk are in force.
+fn config_notice(status: &Wire) -> Option<String> {
+    let config = &status.config;
+    let why = config.last_reload.error.as_deref();
+    let why = why.map(|why| untrusted(why).to_string());
+    match (why, config.held, config.stale) {
+        (Some(why), true, _) => Some(format!("config held: {why}; see `nuncio plan`")),
+        (Some(why), false, _) => Some(format!("config error: {why}; see `nuncio check`")),
+        (None, _, true) => Some("the config on disk is not in force yet".to_owned()),
+        (None, _, false) => None,
+    }
+}
+
 /// The text for a person.
 fn human(status: &Wire) -> String {
-    let mut lines = vec![status.summary.clone(), String::new(), "USERS".to_owned()];
+    let mut lines = vec![status.summary.clone()];
+    lines.extend(config_notice(status));
+    lines.extend([String::new(), "USERS".to_owned()]);
     for user in &status.users {
         lines.push(format!("  {}  {}", user.email, user.state));
         for account in &user.accounts {

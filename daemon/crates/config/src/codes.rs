@@ -49,6 +49,12 @@ pub(crate) const SECRET_UNREADABLE: Code = Code("CFG050");
 pub(crate) const SECRET_LOOSE: Code = Code("CFG051");
 pub(crate) const NO_CREDENTIALS: Code = Code("CFG052");
 pub(crate) const SECRET_CONTENT: Code = Code("CFG053");
+/// A change that a running daemon cannot carry out.
+pub const NEEDS_RESTART: Code = Code("CFG060");
+/// A change that waits for an operator's approval.
+pub const HELD: Code = Code("CFG061");
+/// A start with the last good config.
+pub const STALE: Code = Code("CFG062");
 
 /// Every code of this crate in ascending order: code, what it means, what to do.
 pub const CODES: &[(Code, &str, &str)] = &[
@@ -64,8 +70,8 @@ pub const CODES: &[(Code, &str, &str)] = &[
     ),
     (
         DROP_INS,
-        "there are drop-in files, which are not built yet in this release",
-        "move their content into the main file and remove the conf.d folder",
+        "a drop-in holds something other than users and sinks, or the folder cannot be read",
+        "keep [[users]] and [sinks.NAME] in conf.d/*.toml, and everything else in the main file",
     ),
     (
         NOT_UTF8,
@@ -186,6 +192,21 @@ pub const CODES: &[(Code, &str, &str)] = &[
         SECRET_CONTENT,
         "a secret's file has no usable content",
         "write the secret into it as UTF-8 text",
+    ),
+    (
+        NEEDS_RESTART,
+        "a value cannot change while nuncio runs; the config is refused as a whole",
+        "change it back, or restart nuncio",
+    ),
+    (
+        HELD,
+        "a config takes many users away or widens what a sink may, and waits for an approval",
+        "look at it with nuncio plan; if it is meant: nuncio reload --approve HASH",
+    ),
+    (
+        STALE,
+        "the config is broken, and nuncio started with the last good one",
+        "correct the files; they are taken up as soon as they are good",
     ),
 ];
 

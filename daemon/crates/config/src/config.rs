@@ -3,12 +3,13 @@
 
 use crate::raw::Table;
 use crate::report::Report;
-use crate::{Errors, SecretSource, keys};
+use crate::{Errors, Files, SecretSource, keys};
 use nuncio_model::{AccountKey, Address, Content, People, Person, SinkName, Source};
 use std::collections::HashMap;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use toml::Spanned;
 use toml::de::DeTable;
 
 /// A config without a single error.
@@ -18,7 +19,7 @@ pub struct Config {
     pub google: Google,
     /// What is synced and how often.
     pub sync: Sync,
-    /// The users, in the order of the file; may be empty.
+    /// The users, in the order of the files; may be empty.
     pub users: Vec<User>,
     /// The sinks, sorted by name; may be empty.
     pub sinks: Vec<Sink>,
@@ -28,9 +29,9 @@ pub struct Config {
     pub plugins: Plugins,
     /// How the daemon logs.
     pub log: Log,
-    /// Also what keeps anybody else from building a `Config` that was not judged.
-    /// Where the file names an address of a user: `file:line:column`.
+    /// Where the files name an address of a user: `file:line:column`.
     pub address_places: HashMap<Address, String>,
+    /// Also what keeps anybody else from building a `Config` that was not judged.
     people: People,
 }
 
@@ -70,6 +71,17 @@ pub enum PriceList {
     May2026,
     /// `"legacy"`: of older projects.
     Legacy,
+}
+
+impl PriceList {
+    /// The word in the file.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::May2026 => "2026-05",
+            Self::Legacy => "legacy",
+        }
+    }
 }
 
 /// The base URL of a stand-in for Google, such as `http://127.0.0.1:8087`: `https`, or `http` on
@@ -118,6 +130,16 @@ pub enum DrivePermissions {
     Listed,
     /// `"full"`: all, asked for file by file.
     Full,
+}
+
+impl DrivePermissions {
+    /// The word in the file.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Listed => "listed",
+            Self::Full => "full",
+        }
+    }
 }
 
 /// How far back a feed's first walk goes.
@@ -303,34 +325,70 @@ pub enum LogFormat {
     Json,
 }
 
+impl LogFormat {
+    /// The word in the file.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Pretty => "pretty",
+            Self::Json => "json",
+        }
+    }
+}
+
 impl Config {
-    /// Reads the file at `path`.
+    /// Reads the file at `path` and its drop-ins, and hands out the files as they were read.
     ///
     /// # Errors
-    /// Everything that is wrong with the file (readable, closed to other writers, no drop-ins)
-    /// and with its content, at once.
-    pub fn load(path: &Path) -> Result<Self, Errors> {
-        crate::file::load(path)
+    /// Everything that is wrong with the files (readable, closed to other writers) and with their
+    /// content, at once.
+    pub fn load(path: &Path) -> Result<(Self, Files), Errors> {
+        let (files, mut problems) = Files::read(path);
+        let judged = files.as_ref().map(Self::of);
+        match (judged, files) {
+            (Some(Ok(config)), Some(files)) if problems.is_empty() => Ok((config, files)),
+            (judged, _) => {
+                if let Some(Err(errors)) = judged {
+                    problems.extend(errors.into_problems());
+                }
+                Err(Errors::new(problems))
+            }
+        }
     }
 
     /// Reads `text`; `file_name` is what errors call it. No file is touched.
     ///
     /// # Errors
-    /// Everything that is wrong, sorted by place; of text that is not TOML the first error only,
-    /// for what follows it may be misread.
+    /// As [`Config::of`].
     pub fn parse(file_name: &str, text: &str) -> Result<Self, Errors> {
-        let mut report = Report::new(file_name, text);
-        let tree = match DeTable::parse(text) {
-            Ok(tree) => tree,
-            Err(error) => {
-                let span = error.span().unwrap_or(0..0);
-                let message = format!("not valid TOML: {}", error.message().replace('\n', ", "));
-                let hint = "correct the marked place; the rest of the file is judged after that";
-                return Err(report.into_syntax_error(&span, message, hint));
-            }
+        Self::of(&Files::of_text(file_name, text))
+    }
+
+    /// Judges files that were read.
+    ///
+    /// # Errors
+    /// Everything that is wrong, sorted by place; of a file that is not TOML the first error only,
+    /// for what follows it may be misread.
+    pub fn of(files: &Files) -> Result<Self, Errors> {
+        let mut files = files.iter();
+        let (main_name, main_text) = files.next().unwrap_or_default();
+        let mut report = Report::new(main_name, main_text);
+        let main = tree(main_text, &mut report);
+        let mut drop_ins = Vec::new();
+        for (name, text) in files {
+            let number = report.open(name, text);
+            drop_ins.extend(tree(text, &mut report).map(|tree| (number, tree)));
+        }
+        report.turn_to(0);
+        let Some(main) = main else {
+            return Err(report.into_errors());
         };
-        let top = Table::new("", tree.get_ref(), 0..0);
-        match read(&top, file_name, &mut report) {
+        let main = Table::new("", main.get_ref(), 0..0);
+        let drop_ins: Vec<(usize, Table<'_>)> = drop_ins
+            .iter()
+            .map(|(number, tree)| (*number, Table::new("", tree.get_ref(), 0..0)))
+            .collect();
+        match read(&main, &drop_ins, main_name, &mut report) {
             Some(config) if report.is_clean() => Ok(config),
             _ => Err(report.into_errors()),
         }
@@ -342,30 +400,67 @@ impl Config {
     }
 }
 
+/// The tree of one file, or `None` with a report.
+fn tree<'a>(text: &'a str, report: &mut Report<'_>) -> Option<Spanned<DeTable<'a>>> {
+    match DeTable::parse(text) {
+        Ok(tree) => Some(tree),
+        Err(error) => {
+            let span = error.span().unwrap_or(0..0);
+            let message = format!("not valid TOML: {}", error.message().replace('\n', ", "));
+            let hint = "correct the marked place; the rest of the file is judged after that";
+            report.add_syntax(&span, message, hint);
+            None
+        }
+    }
+}
+
 /// Reads all sections; `None` only after a report.
-fn read(top: &Table<'_>, file_name: &str, report: &mut Report<'_>) -> Option<Config> {
-    top.check_keys(&keys::TOP, report);
-    let google = crate::google::read(top, report);
-    let endpoint = top
+fn read(
+    main: &Table<'_>,
+    drop_ins: &[(usize, Table<'_>)],
+    main_name: &str,
+    report: &mut Report<'_>,
+) -> Option<Config> {
+    main.check_keys(&keys::TOP, report);
+    let google = crate::google::read(main, report);
+    let endpoint = main
         .value("google")
         .and_then(|google| google.get_ref().get("endpoint"));
-    let sync = crate::sync::read(&top.table("sync", report), endpoint.is_some(), report);
-    let (users, address_places) = crate::users::read(top, &sync, report);
-    let plugins = crate::storage::plugins(&top.table("plugins", report), report);
+    let sync = crate::sync::read(&main.table("sync", report), endpoint.is_some(), report);
+    let plugins = crate::storage::plugins(&main.table("plugins", report), report);
     let guarded = crate::sinks::Guarded {
-        config: Path::new(file_name),
+        config: Path::new(main_name),
         plugins: &plugins.dir,
         key: match google.as_ref().map(|google| &google.service_account_key) {
             Some(SecretSource::File(path)) => Some(path),
             Some(SecretSource::Credential(_)) | None => None,
         },
     };
-    let sinks = crate::sinks::read(&top.table("sinks", report), &guarded, report);
-    let spool = crate::storage::spool(&top.table("spool", report), report);
-    let log = crate::storage::log(&top.table("log", report), report);
+    let spool = crate::storage::spool(&main.table("spool", report), report);
+    let log = crate::storage::log(&main.table("log", report), report);
+
+    let mut seen_users = crate::users::Seen::default();
+    let mut seen_sinks = crate::sinks::Seen::default();
+    let mut users = crate::users::read(main, &sync, &mut seen_users, report);
+    let sinks = main.table("sinks", report);
+    let mut sinks = crate::sinks::read(&sinks, &guarded, &mut seen_sinks, report);
+    for (number, top) in drop_ins {
+        report.turn_to(*number);
+        top.check_drop_in(report);
+        users.extend(crate::users::read(top, &sync, &mut seen_users, report));
+        let table = top.table("sinks", report);
+        sinks.extend(crate::sinks::read(
+            &table,
+            &guarded,
+            &mut seen_sinks,
+            report,
+        ));
+    }
     if !report.is_clean() {
         return None;
     }
+    sinks.sort_by(|one, other| one.name.cmp(&other.name));
+    let address_places = seen_users.places(report);
     let mut google = google?;
     if google.domains.is_empty() {
         google.domains = domains_of(&users);

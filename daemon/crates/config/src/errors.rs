@@ -1,4 +1,4 @@
-//! What the caller gets when a config is refused: all problems at once, sorted by place, for a
+//! What the caller gets when a config is refused: all problems at once, sorted by file and place, for a
 //! terminal or as JSON. How they are found is not here.
 
 use crate::Code;
@@ -55,13 +55,12 @@ pub struct Errors {
 }
 
 impl Errors {
-    /// Sorts by place; problems of the file as a whole come first.
-    pub(crate) fn new(mut problems: Vec<Problem>) -> Self {
-        problems.sort_by_key(|problem| (problem.line, problem.col));
+    /// Takes problems in the order in which they are told.
+    pub(crate) fn new(problems: Vec<Problem>) -> Self {
         Self { problems }
     }
 
-    /// The problems, sorted by place.
+    /// The problems, file by file and sorted by place; those of a file as a whole come first.
     pub fn iter(&self) -> std::slice::Iter<'_, Problem> {
         self.problems.iter()
     }

@@ -1,14 +1,17 @@
-//! The config as a file: reading it whole, and who else could have written it. Nothing about its
-//! content.
+//! The config as files: reading them whole, and who else could have written them. Nothing about
+//! their content.
 
+use crate::Problem;
 use crate::codes;
 use crate::report::Report;
-use crate::{Config, Errors};
 use nuncio_model::untrusted;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::ffi::OsStr;
 use std::fs::{self, File, Metadata};
-use std::io::Read;
+use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A file of 100,000 users has some 20 MiB; more than this is a mistake.
 const MAX_FILE_BYTES: u64 = 64 * 1024 * 1024;
@@ -24,21 +27,80 @@ pub(crate) enum Access {
     Private,
 }
 
-/// Reads and judges the config at `path`; problems of the file and of its content come together.
-pub(crate) fn load(path: &Path) -> Result<Config, Errors> {
-    let name = path.display().to_string();
-    let mut report = Report::new(&name, "");
-    let text = read(path, &mut report);
-    refuse_drop_ins(path, &mut report);
-    let parsed = text.as_ref().map(|text| Config::parse(&name, text));
-    match parsed {
-        Some(Ok(config)) if report.is_clean() => Ok(config),
-        Some(Err(errors)) => {
-            let mut problems = report.into_errors().into_problems();
-            problems.extend(errors.into_problems());
-            Err(Errors::new(problems))
+/// The files of a config as they were read: the main one first, then the drop-ins in their order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Files(Vec<(String, String)>);
+
+impl Files {
+    /// A single file that need not exist, by its name and its text.
+    pub fn of_text(name: impl Into<String>, text: impl Into<String>) -> Self {
+        Self(vec![(name.into(), text.into())])
+    }
+
+    /// The files of the config at `path` as they are now, however good they are; none if the main
+    /// one cannot be read.
+    pub fn on_disk(path: &Path) -> Option<Self> {
+        Self::read(path).0
+    }
+
+    /// Reads the file at `path` and its drop-ins, `conf.d/*.toml` beside it, in lexical order, and
+    /// what is wrong with the files as such. None without the main file.
+    pub(crate) fn read(path: &Path) -> (Option<Self>, Vec<Problem>) {
+        let (drop_ins, problem) = match drop_ins(path) {
+            Ok(drop_ins) => (drop_ins, None),
+            Err(problem) => (Vec::new(), Some(problem)),
+        };
+        let names: Vec<String> = std::iter::once(path.to_owned())
+            .chain(drop_ins)
+            .map(|path| path.display().to_string())
+            .collect();
+        let mut report = Report::new(&names[0], "");
+        if let Some(problem) = problem {
+            let hint = "remove it or make it readable";
+            report.add_whole(codes::DROP_INS, problem, hint);
         }
-        _ => Err(report.into_errors()),
+        let main = read(path, &mut report);
+        let mut drop_ins = Vec::new();
+        for name in &names[1..] {
+            report.open(name, "");
+            let text = read(Path::new(name), &mut report);
+            drop_ins.extend(text.map(|text| (name.clone(), text)));
+        }
+        let files = main.map(|text| {
+            let main = (names[0].clone(), text);
+            Self(std::iter::once(main).chain(drop_ins).collect())
+        });
+        let problems = match report.is_clean() {
+            true => Vec::new(),
+            false => report.into_errors().into_problems(),
+        };
+        (files, problems)
+    }
+
+    /// Name and text of each file, the main one first.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0
+            .iter()
+            .map(|(name, text)| (name.as_str(), text.as_str()))
+    }
+
+    /// SHA-256 over the texts of all files and the names of the drop-ins, lower-case hex. What the
+    /// main file is called and where it stands does not count, so that a candidate has the hash
+    /// that it will have in its place.
+    pub fn hash(&self) -> String {
+        let mut hasher = Sha256::new();
+        for (at, (name, text)) in self.iter().enumerate() {
+            let name = match at {
+                0 => OsStr::new(""),
+                _ => Path::new(name).file_name().unwrap_or_default(),
+            };
+            for part in [name.as_encoded_bytes(), text.as_bytes()] {
+                hasher.update((part.len() as u64).to_be_bytes());
+                hasher.update(part);
+            }
+        }
+        let digest = hasher.finalize();
+        digest.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 }
 
@@ -91,6 +153,40 @@ fn read(path: &Path, report: &mut Report<'_>) -> Option<String> {
     }
 }
 
+/// The folder of drop-ins of the config at `path`.
+pub(crate) fn drop_in_dir(path: &Path) -> PathBuf {
+    path.parent().unwrap_or(Path::new("")).join("conf.d")
+}
+
+/// The drop-ins in lexical order, or why the folder cannot be read. What editors leave behind
+/// (hidden files, other endings) is no drop-in.
+fn drop_ins(path: &Path) -> Result<Vec<PathBuf>, String> {
+    let dir = drop_in_dir(path);
+    let read = || -> io::Result<Vec<PathBuf>> {
+        let mut names = Vec::new();
+        for entry in fs::read_dir(&dir)? {
+            let path = entry?.path();
+            let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+            if name.ends_with(b".toml") && !name.starts_with(b".") {
+                names.push(path);
+            }
+        }
+        names.sort();
+        Ok(names)
+    };
+    match read() {
+        Ok(names) => Ok(names),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => {
+            let shown = dir.display().to_string();
+            Err(format!(
+                "cannot look for drop-ins in {}: {error}",
+                untrusted(&shown)
+            ))
+        }
+    }
+}
+
 /// Who else than intended may do what with the file, or `None` if it is closed enough.
 pub(crate) fn looseness(metadata: &Metadata, access: Access) -> Option<String> {
     judge(metadata.mode(), metadata.uid(), own_uid(), access)
@@ -124,41 +220,6 @@ fn own_uid() -> Option<u32> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let ids = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
     ids.split_whitespace().nth(1)?.parse().ok()
-}
-
-/// A drop-in that is there but not read would be a silent loss of users and sinks.
-fn refuse_drop_ins(path: &Path, report: &mut Report<'_>) {
-    let dir = path.parent().unwrap_or(Path::new("")).join("conf.d");
-    let entries = match fs::read_dir(&dir) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return,
-        Err(error) => {
-            let shown = dir.display().to_string();
-            let message = format!("cannot look for drop-ins in {}: {error}", untrusted(&shown));
-            report.add_whole(codes::DROP_INS, message, "remove it or make it readable");
-            return;
-        }
-    };
-    let mut names: Vec<String> = entries
-        .filter_map(|entry| Some(entry.ok()?.path().to_string_lossy().into_owned()))
-        .filter(|name| name.ends_with(".toml"))
-        .collect();
-    names.sort();
-    if !names.is_empty() {
-        let shown: Vec<String> = names
-            .iter()
-            .map(|name| untrusted(name).to_string())
-            .collect();
-        let message = format!(
-            "drop-ins are not built yet in this release, and would be ignored: {}",
-            shown.join(", ")
-        );
-        report.add_whole(
-            codes::DROP_INS,
-            message,
-            "move their content into the main file and remove them",
-        );
-    }
 }
 
 #[cfg(test)]

@@ -20,6 +20,9 @@ pub(crate) const TOP: Keys = Keys {
     planned: &["admin", "directory", "network"],
 };
 
+/// What a file in `conf.d` may hold.
+pub(crate) const DROP_IN: [&str; 2] = ["users", "sinks"];
+
 pub(crate) const GOOGLE: Keys = Keys {
     built: &[
         "mode",

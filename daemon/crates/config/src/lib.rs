@@ -7,6 +7,7 @@
 
 mod codes;
 mod config;
+mod diff;
 mod errors;
 mod file;
 mod google;
@@ -23,11 +24,13 @@ mod sync;
 mod users;
 mod values;
 
-pub use codes::{CODES, Code};
+pub use codes::{CODES, Code, HELD, NEEDS_RESTART, STALE};
 pub use config::{
     Account, Batch, Config, DirGrant, DirMode, DrivePermissions, Endpoint, Google, Grants, Limits,
     Log, LogFormat, Plugins, PriceList, Quota, Rate, RecordKind, Retry, Since, Sink, Spool, Sync,
     User,
 };
+pub use diff::{Diff, SettingChange, SinkChange, SinkChangeKind, UserChange, UserChangeKind};
 pub use errors::{Errors, Problem};
+pub use file::Files;
 pub use secrets::{SecretError, SecretSource};

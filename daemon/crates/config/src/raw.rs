@@ -3,7 +3,7 @@
 //! on and finds the rest. What a value means is not known here; see `values`.
 
 use crate::codes;
-use crate::keys::{Keys, SECTIONS};
+use crate::keys::{DROP_IN, Keys, SECTIONS};
 use crate::report::{Report, Span};
 use crate::values::{self, Choice};
 use nuncio_model::untrusted;
@@ -110,6 +110,24 @@ impl<'a> Table<'a> {
             );
             let hint = unknown_key_hint(key.value, keys);
             report.add(codes::UNKNOWN_KEY, &key.span, message.trim_end(), hint);
+        }
+    }
+
+    /// Refuses everything in a drop-in but users and sinks.
+    pub(crate) fn check_drop_in(&self, report: &mut Report<'_>) {
+        for (key, value) in self.entries() {
+            if DROP_IN.contains(&key.value) {
+                continue;
+            }
+            hide_leaves(value, report);
+            let shown = untrusted(key.value);
+            let message = format!("`{shown}` cannot stand in a drop-in");
+            let hint = match values::nearest(key.value, DROP_IN.into_iter()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => "drop-ins hold only [[users]] and [sinks.NAME]; move it into the main file"
+                    .to_owned(),
+            };
+            report.add(codes::DROP_INS, &key.span, message, hint);
         }
     }
 

@@ -5,10 +5,12 @@ use crate::codes;
 use crate::config::{Batch, DirGrant, DirMode, Grants, Limits, Rate, RecordKind, Retry, Sink};
 use crate::keys;
 use crate::raw::{self, Table, Text};
-use crate::report::{Report, Span};
+use crate::report::{Report, Span, Spot};
 use crate::settings;
 use crate::values::{self, Choice};
 use nuncio_model::{Content, SinkName, untrusted};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -33,12 +35,31 @@ pub(crate) struct Guarded<'a> {
     pub(crate) key: Option<&'a PathBuf>,
 }
 
-/// Reads all sinks; those with errors may be left out, after a report.
-pub(crate) fn read(table: &Table<'_>, guarded: &Guarded<'_>, report: &mut Report<'_>) -> Vec<Sink> {
+/// Where each sink of all files stands.
+pub(crate) type Seen = HashMap<String, Spot>;
+
+/// Reads the sinks of one file; those with errors may be left out, after a report.
+pub(crate) fn read(
+    table: &Table<'_>,
+    guarded: &Guarded<'_>,
+    seen: &mut Seen,
+    report: &mut Report<'_>,
+) -> Vec<Sink> {
     let mut sinks = Vec::new();
     for (key, value) in table.entries() {
         let shown = untrusted(key.value).to_string();
         check_name(&key, report);
+        match seen.entry(key.value.to_owned()) {
+            Entry::Vacant(free) => {
+                free.insert(report.spot(&key.span));
+            }
+            Entry::Occupied(first) => {
+                let place = report.at(first.get());
+                let message = format!("the sink `{shown}` is already there at {place}");
+                let hint = "join the two sections into one, or give one another name";
+                report.add(codes::REPEATED, &key.span, message, hint);
+            }
+        }
         match value.get_ref() {
             DeValue::Table(entries) => {
                 // Settings may hold secrets, and an inline table has them on the line of others.
@@ -287,7 +308,7 @@ fn guest_path(
         let message = format!(
             "`{name}`: \"{}\" is already granted at {}",
             text.value,
-            report.at(first)
+            report.at(&report.spot(first))
         );
         report.add(
             codes::GRANT_DIR,

@@ -5,25 +5,25 @@ use crate::codes;
 use crate::config::{Account, Sync, User};
 use crate::keys;
 use crate::raw::{self, Table, Value};
-use crate::report::{Report, Span};
+use crate::report::{Report, Span, Spot};
 use crate::values;
 use nuncio_model::{AccountKey, Address, untrusted};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use toml::de::DeValue;
 
-/// What was seen so far over all users.
+/// What was seen so far over all users of all files.
 #[derive(Default)]
-struct Seen {
+pub(crate) struct Seen {
     /// Each address with the user that it belongs to.
     addresses: HashMap<Address, Owner>,
-    account_keys: HashMap<AccountKey, Span>,
+    account_keys: HashMap<AccountKey, Spot>,
 }
 
 struct Owner {
     email: Address,
     role: Role,
-    span: Span,
+    spot: Spot,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,19 +32,19 @@ enum Role {
     Alias,
 }
 
-/// Reads all users, and where each address stands; those with errors may be left out, after a report.
+/// Reads the users of one file; those with errors may be left out, after a report.
 pub(crate) fn read(
     top: &Table<'_>,
     sync: &Sync,
+    seen: &mut Seen,
     report: &mut Report<'_>,
-) -> (Vec<User>, HashMap<Address, String>) {
-    let mut seen = Seen::default();
+) -> Vec<User> {
     let mut users = Vec::new();
     for value in top.list("users", report).unwrap_or_default() {
         match value.get_ref() {
             DeValue::Table(entries) => {
                 let table = Table::new("[[users]]", entries, value.span());
-                users.extend(read_user(&table, sync, &mut seen, report));
+                users.extend(read_user(&table, sync, seen, report));
             }
             _ => {
                 let hint = "write a section `[[users]]` for each user";
@@ -52,11 +52,7 @@ pub(crate) fn read(
             }
         }
     }
-    let places = seen.addresses.into_iter();
-    let places = places
-        .map(|(address, owner)| (address, report.at(&owner.span)))
-        .collect();
-    (users, places)
+    users
 }
 
 fn read_user(
@@ -231,7 +227,8 @@ fn read_account(
             let hint = "give every account its own key: it names the account in record keys";
             report.add(codes::ACCOUNT_KEY_CLASH, &text.span, message, hint);
         } else {
-            seen.account_keys.insert(key.clone(), text.span);
+            seen.account_keys
+                .insert(key.clone(), report.spot(&text.span));
         }
         Some(key)
     });
@@ -242,6 +239,14 @@ fn read_account(
 }
 
 impl Seen {
+    /// Where the files name each address: `file:line:col`.
+    pub(crate) fn places(self, report: &Report<'_>) -> HashMap<Address, String> {
+        let places = self.addresses.into_iter();
+        places
+            .map(|(address, owner)| (address, report.at(&owner.spot)))
+            .collect()
+    }
+
     /// Notes that `address` belongs to the user `email`, or reports whose it is already.
     fn claim(
         &mut self,
@@ -257,12 +262,12 @@ impl Seen {
                 free.insert(Owner {
                     email: email.clone(),
                     role,
-                    span: span.clone(),
+                    spot: report.spot(span),
                 });
                 return;
             }
         };
-        let place = report.at(&first.span);
+        let place = report.at(&first.spot);
         if (first.role, role) == (Role::Email, Role::Email) {
             let message = format!("the user `{email}` is already listed at {place}");
             report.add(

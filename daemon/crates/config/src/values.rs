@@ -152,6 +152,11 @@ pub(crate) fn size(
     Some(bytes)
 }
 
+/// A size as the file may have it.
+pub(crate) fn shown_size(bytes: u64) -> String {
+    without_space(ByteSize(bytes))
+}
+
 fn without_space(size: ByteSize) -> String {
     size.to_string().replace(' ', "").replace(".0", "")
 }

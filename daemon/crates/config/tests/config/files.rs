@@ -61,17 +61,121 @@ fn a_missing_file_a_folder_and_bytes_are_explained() {
     );
 }
 
+/// A folder with a main file and drop-ins.
+fn folder(main: &str, drop_ins: &[(&str, &str)]) -> (TempDir, PathBuf) {
+    let dir = TempDir::new().expect("a temporary folder can be made");
+    let path = write(&dir, "nuncio.toml", main, 0o600);
+    fs::create_dir(dir.path().join("conf.d")).expect("a folder can be made");
+    for (name, text) in drop_ins {
+        write(&dir, &format!("conf.d/{name}"), text, 0o600);
+    }
+    (dir, path)
+}
+
 #[test]
-fn drop_ins_are_refused_by_name_rather_than_ignored() {
-    let dir = TempDir::new().unwrap();
-    let path = write(&dir, "nuncio.toml", GOOGLE, 0o600);
-    fs::create_dir(dir.path().join("conf.d")).unwrap();
-    write(&dir, "conf.d/README", "", 0o600);
-    assert_eq!(codes(&path), [""; 0]);
-    write(&dir, "conf.d/users.toml", "", 0o600);
-    assert_eq!(codes(&path), ["CFG003"]);
-    let shown = Config::load(&path).unwrap_err().to_string();
-    assert!(shown.contains("conf.d/users.toml"), "{shown}");
+fn drop_ins_add_users_and_sinks_in_lexical_order() {
+    let main = format!("{GOOGLE}[[users]]\nemail = \"ana@example.com\"\n");
+    let sink = |name: &str| format!("[sinks.{name}]\nplugin = \"x.wasm\"\n");
+    let late = format!("{}[[users]]\nemail = \"zoe@example.com\"\n", sink("a"));
+    let early = format!("[[users]]\nemail = \"ben@example.com\"\n{}", sink("b"));
+    let left_behind = [
+        ("README", "no TOML"),
+        (".50-x.toml", "no TOML"),
+        ("50-x.toml~", "no TOML"),
+    ];
+    let mut drop_ins = vec![("20-late.toml", late.as_str()), ("10-early.toml", &early)];
+    drop_ins.extend(left_behind);
+    let (dir, path) = folder(&main, &drop_ins);
+    let (config, files) = Config::load(&path).unwrap();
+    let users: Vec<&str> = config
+        .users
+        .iter()
+        .map(|user| user.email.as_str())
+        .collect();
+    assert_eq!(
+        users,
+        ["ana@example.com", "ben@example.com", "zoe@example.com"]
+    );
+    let sinks: Vec<&str> = config.sinks.iter().map(|sink| sink.name.as_str()).collect();
+    assert_eq!(sinks, ["a", "b"], "by name, wherever they stand");
+    let names: Vec<&str> = files.iter().map(|(name, _)| name).collect();
+    let named = ["nuncio.toml", "conf.d/10-early.toml", "conf.d/20-late.toml"];
+    assert_eq!(
+        names,
+        named.map(|name| dir.path().join(name).display().to_string())
+    );
+
+    let (_other, elsewhere) = folder(&main, &drop_ins);
+    let (_, same) = Config::load(&elsewhere).unwrap();
+    assert_eq!(files.hash(), same.hash());
+    write(&dir, "conf.d/20-late.toml", format!("{late} "), 0o600);
+    let (_, changed) = Config::load(&path).unwrap();
+    assert_ne!(files.hash(), changed.hash());
+}
+
+#[test]
+fn errors_of_all_files_come_together_with_both_places() {
+    let main = format!(
+        "{GOOGLE}[[users]]\nemail = \"ana@example.com\"\n[sinks.a]\nplugin = \"x.wasm\"\n[log]\nformat = \"loud\"\n"
+    );
+    let (dir, path) = folder(
+        &main,
+        &[
+            ("10.toml", "[[users]]\nemail = \"ana@example.com\"\n"),
+            (
+                "20.toml",
+                "[sinks.a]\nplugin = \"y.wasm\"\n[log]\n[snks.b]\n",
+            ),
+            ("30.toml", "[[users]\n"),
+        ],
+    );
+    fs::set_permissions(
+        dir.path().join("conf.d/10.toml"),
+        fs::Permissions::from_mode(0o622),
+    )
+    .unwrap();
+    let at = dir.path().display();
+    let errors = Config::load(&path).unwrap_err();
+    let told: Vec<String> = errors
+        .iter()
+        .map(|problem| {
+            let file = problem.file.rsplit('/').next().unwrap();
+            format!("{} {file}:{}", problem.code, problem.line.unwrap_or(0))
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "CFG002 10.toml:0",
+            "CFG014 nuncio.toml:9",
+            "CFG031 10.toml:2",
+            "CFG033 20.toml:1",
+            "CFG003 20.toml:3",
+            "CFG003 20.toml:4",
+            "CFG005 30.toml:1",
+        ],
+        "{errors}"
+    );
+    let shown = errors.to_string();
+    for text in [
+        format!("the user `ana@example.com` is already listed at {at}/nuncio.toml:5:9"),
+        format!("the sink `a` is already there at {at}/nuncio.toml:6:8"),
+        "did you mean `sinks`?".to_owned(),
+        "move it into the main file".to_owned(),
+    ] {
+        assert!(shown.contains(&text), "{text} is not in {shown}");
+    }
+}
+
+#[test]
+fn drop_ins_without_a_main_file_are_not_judged_alone() {
+    let (dir, path) = folder(
+        GOOGLE,
+        &[("10.toml", "[[users]]\nemail = \"ana@example.com\"\n")],
+    );
+    fs::remove_file(&path).unwrap();
+    assert_eq!(codes(&path), ["CFG001"]);
+    drop(dir);
 }
 
 #[test]

@@ -283,7 +283,7 @@ async fn all_mistakes_in_a_config_come_at_once_each_with_place_and_hint() {
             );
         }
         // The other place of the alias.
-        assert!(said.contains(&format!("{file}:9:12")), "{said}");
+        assert!(said.contains(&format!("{file}:8:12")), "{said}");
     }
     let (exit, out, _) = world.run(&["check", "--json"]);
     let answer: Value = serde_json::from_str(&out).unwrap();

@@ -235,17 +235,25 @@ impl App {
         new: Vec<sinks::Registered>,
         all_anew: bool,
     ) -> Result<FeedChanges, StoreError> {
-        let stored = self.spool.feeds().await?;
-        let stored: Vec<FeedSpec> = stored.into_iter().map(|feed| feed.spec).collect();
         let content = self.sinks.demand(&config.sinks, &new);
+        let desired = feeds::desired(&config, content);
+        // The spool may have thousands of questions to answer first, so that a change of users asks
+        // it nothing.
+        let stored = match all_anew || self.feeds.is_other_domain(&desired) {
+            true => self.spool.feeds().await?,
+            false => Vec::new(),
+        };
+        let stored: Vec<FeedSpec> = stored.into_iter().map(|feed| feed.spec).collect();
+        let is_other_sinks = all_anew || config.sinks != self.config.sinks;
         self.sinks.apply(&config.sinks, new, &self.sink_shared);
         let identity = &self.shared.identity;
         identity.configure(config.people(), config.address_places.clone());
-        let desired = feeds::desired(&config, content);
         let changes = self.feeds.apply(desired, all_anew, &stored, &self.shared);
         self.follow_identity(&config);
         self.config = config;
-        self.look_after_retired().await?;
+        if is_other_sinks {
+            self.look_after_retired().await?;
+        }
         Ok(changes)
     }
 

@@ -166,6 +166,12 @@ impl FeedSet {
         self.shown.clone()
     }
 
+    /// Whether the domain's feeds are wanted otherwise than they run.
+    pub(crate) fn is_other_domain(&self, desired: &Desired) -> bool {
+        let domain = self.domain.as_ref();
+        domain.is_none_or(|(wishes, _)| *wishes != desired.domain)
+    }
+
     /// Makes the running feeds those that are `desired`. Feeds with the same wishes as before are
     /// not touched, unless `all_anew`: then what all share is other than before. `stored` are the
     /// feeds that the store knows.
@@ -176,6 +182,7 @@ impl FeedSet {
         stored: &[FeedSpec],
         shared: &Shared,
     ) -> FeedChanges {
+        let is_other_domain = all_anew || self.is_other_domain(&desired);
         let mut changes = FeedChanges::default();
         self.stopping
             .retain(|_, all| !all.iter().all(Running::has_ended));
@@ -209,8 +216,7 @@ impl FeedSet {
             }
         }
         changes.n_started -= changes.n_restarted;
-        let is_same = |(wishes, _): &(DomainWishes, Running)| *wishes == desired.domain;
-        if all_anew || !self.domain.as_ref().is_some_and(is_same) {
+        if is_other_domain {
             let mut before = Vec::new();
             if let Some((_, running)) = self.domain.take() {
                 running.stop();

@@ -2,25 +2,29 @@
 //! order, carries a changed config out, and ends all in the reverse order under one deadline. What a
 //! reload may do and how it is told is in `reload`.
 
-use crate::admin::{self, Daemon, Listener};
+use crate::admin::{self, Daemon, Listener, wire};
 use crate::cli::Common;
+use crate::credentials::Loaded;
 use crate::exit::{BROKEN, CONFIG, FAILURE, Failure};
 use crate::feeds::{self, FeedChanges, FeedSet};
-use crate::reload::{History, Order, Outcome, Reloaded, Shown, StartConfig, watch, why_held};
+use crate::overlays::{Overlays, Stopped};
+use crate::reload::{
+    History, Order, Outcome, Reloaded, Shown, StartConfig, Trial, Watched, trial, watch, why_held,
+};
 use crate::sinks::{self, SinkSet};
 use crate::store::SpoolPorts;
 use crate::supervisor::{Fatal, Running, Tree};
 use crate::{credentials, quota, retired};
 use nuncio_config::{Config, Diff, Errors, Files};
 use nuncio_dispatch::Blobs;
-use nuncio_google::{DayUsage, Directory, Endpoint, Google, Key, Limits};
-use nuncio_model::{Chain, Clock, FeedSpec, Source, StoreError, SystemClock};
+use nuncio_google::{DayUsage, Directory, Google, Limits};
+use nuncio_model::{Address, Chain, Clock, FeedSpec, Source, StoreError, SystemClock};
 use nuncio_plugin_host::{Engine, EngineOptions};
-use nuncio_sources::{AccountOptions, Identity, Store};
+use nuncio_sources::{AccountOptions, FeedCommand, FeedState, Identity, Store};
 use nuncio_spool::Spool;
 use std::convert::Infallible;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -37,6 +41,9 @@ const HOUSEKEEPING: Duration = Duration::from_secs(60 * 60);
 
 /// How often sinks that left the config are looked at.
 const LOOK_AT_RETIRED: Duration = Duration::from_secs(60);
+
+/// A config that was refused for something outside its files is tried again after so long.
+const TRY_AGAIN: Duration = Duration::from_secs(60);
 
 /// Deliveries have ended by then or are cut, so that the admin API, which comes last, still ends
 /// in order and takes its socket away.
@@ -56,9 +63,19 @@ pub(crate) enum Event {
 /// A running daemon.
 pub(crate) struct App {
     config_file: PathBuf,
+    state_dir: PathBuf,
     config: Config,
     hash: String,
+    /// What Google is shown.
+    loaded: Loaded,
+    /// Files with secrets that the watch looks at.
+    secrets: Arc<Mutex<Vec<PathBuf>>>,
+    overlays: Overlays,
     history: History,
+    /// When to try a refused config again though its files are the same.
+    try_again: Option<Instant>,
+    /// What was wrong with it, so that the log tells it once.
+    last_refusal: String,
     feeds: FeedSet,
     /// What feeds share.
     shared: nuncio_sources::Shared,
@@ -85,7 +102,8 @@ impl App {
             problem,
         } = started;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let key = credentials::read(&config.google).map_err(|problem| {
+        let secrets = Arc::new(Mutex::new(config.google.files()));
+        let loaded = credentials::read(&config.google, &common.state_dir).map_err(|problem| {
             Failure::coded(CONFIG, &problem.code, &problem.message, &problem.hint)
         })?;
         let spool = Spool::open(nuncio_spool::Options {
@@ -103,7 +121,15 @@ impl App {
             )
         })?;
         let days = quota::load(&spool).await.map_err(broken)?;
-        let google = google(key, &config, &clock, &days)?;
+        let overlays = Overlays::load(&common.state_dir).map_err(|error| {
+            Failure::coded(
+                FAILURE,
+                "ADM003",
+                &format!("overlays.json in the state folder cannot be read: {error}"),
+                "mend it, or remove it: then all users that were stopped by hand start again",
+            )
+        })?;
+        let google = google(&loaded, &config, &clock, &days)?;
         let listener = Listener::bind(&common.socket()).await.map_err(|error| {
             Failure::coded(
                 FAILURE,
@@ -152,6 +178,7 @@ impl App {
             orders: orders_sender,
             feeds: feeds.shown(),
             google: google.clone(),
+            accounts: Arc::clone(&shared.accounts),
             commons: Arc::clone(&shared.commons),
             identity,
             spool: spool.clone(),
@@ -167,7 +194,13 @@ impl App {
         });
         let mut app = Self {
             config_file: common.config.clone(),
+            state_dir: common.state_dir.clone(),
             hash: files.hash(),
+            loaded,
+            secrets: Arc::clone(&secrets),
+            overlays,
+            try_again: None,
+            last_refusal: String::new(),
             history: History::of(&common.state_dir),
             feeds,
             shared,
@@ -186,13 +219,13 @@ impl App {
         app.admin.spawn("retired sinks".to_owned(), move |stop| {
             order_looks(orders.clone(), stop)
         });
-        let (path, hash, orders) = (
-            common.config.clone(),
-            app.hash.clone(),
-            daemon.orders.clone(),
-        );
+        let watched = Watched {
+            path: common.config.clone(),
+            secrets,
+        };
+        let (hash, orders) = (app.hash.clone(), daemon.orders.clone());
         app.admin.spawn("config watch".to_owned(), move |stop| {
-            watch(path.clone(), hash.clone(), orders.clone(), stop)
+            watch(watched.clone(), hash.clone(), orders.clone(), stop)
         });
         let mut listener = Some(listener);
         let socket = common.socket();
@@ -220,12 +253,22 @@ impl App {
         if last.is_none_or(|last| last.hash != self.hash) {
             self.keep(files, &diff);
         }
-        self.shown
-            .loaded(&self.config, &self.hash, self.sinks.shown());
+        self.show();
         if let Some(problem) = problem {
             self.shown.refused(problem);
         }
         Ok(())
+    }
+
+    /// Lets the admin API see what is in force.
+    fn show(&self) {
+        self.shown.loaded(
+            &self.config,
+            &self.hash,
+            self.sinks.shown(),
+            &self.overlays,
+            self.loaded.told.clone(),
+        );
     }
 
     /// Makes everything that runs what `config` wants; `new` are the sinks that are not so yet.
@@ -236,7 +279,8 @@ impl App {
         all_anew: bool,
     ) -> Result<FeedChanges, StoreError> {
         let content = self.sinks.demand(&config.sinks, &new);
-        let desired = feeds::desired(&config, content);
+        let effective = self.overlays.over(&config);
+        let desired = feeds::desired(&effective, content);
         // The spool may have thousands of questions to answer first, so that a change of users asks
         // it nothing.
         let stored = match all_anew || self.feeds.is_other_domain(&desired) {
@@ -249,7 +293,7 @@ impl App {
         let identity = &self.shared.identity;
         identity.configure(config.people(), config.address_places.clone());
         let changes = self.feeds.apply(desired, all_anew, &stored, &self.shared);
-        self.follow_identity(&config);
+        self.follow_identity(&effective);
         self.config = config;
         if is_other_sinks {
             self.look_after_retired().await?;
@@ -283,6 +327,24 @@ impl App {
     pub(crate) async fn obey(&mut self, order: Order) -> Result<(), Failure> {
         let (answer, reply) = match order {
             Order::LookAfterRetired => return self.look_after_retired().await.map_err(broken),
+            Order::Stop {
+                email,
+                stopped,
+                reply,
+            } => {
+                let done = self.stop(&email, stopped).await?;
+                drop(reply.send(done));
+                return Ok(());
+            }
+            Order::Start {
+                email,
+                only_retry,
+                reply,
+            } => {
+                let done = self.start_user(&email, only_retry).await?;
+                drop(reply.send(done));
+                return Ok(());
+            }
             Order::Reload { approved, reply } => (self.reload(approved.as_deref()).await?, reply),
             Order::Plan { files, reply } => (self.plan(files).await, Some(reply)),
         };
@@ -299,7 +361,15 @@ impl App {
     /// # Cancel safety
     /// Loses no order.
     pub(crate) async fn event(&mut self) -> Event {
+        let try_again = self.try_again;
+        let again = async {
+            match try_again {
+                Some(at) => tokio::time::sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
         let fatal = tokio::select! {
+            () = again => return Event::Order(Order::Reload { approved: None, reply: None }),
             fatal = self.feeds.failed() => fatal,
             fatal = self.identity_tree.failed() => fatal,
             fatal = self.sinks.failed() => fatal,
@@ -320,14 +390,19 @@ impl App {
         let path = self.config_file.clone();
         let judged = load(path).await;
         let outcome = self.judged(judged, approved).await?;
-        outcome.log();
+        self.try_again = outcome.may_pass().then(|| Instant::now() + TRY_AGAIN);
+        let refusal = match outcome.outcome {
+            Outcome::Refused => outcome.shown.clone(),
+            _ => String::new(),
+        };
+        if refusal.is_empty() || refusal != self.last_refusal {
+            outcome.log();
+        }
+        self.last_refusal = refusal;
         match outcome.outcome {
             Outcome::Refused => self.shown.refused(outcome.summary.clone()),
             Outcome::Held => self.shown.held(outcome.summary.clone()),
-            Outcome::Applied | Outcome::Unchanged | Outcome::Planned => {
-                self.shown
-                    .loaded(&self.config, &self.hash, self.sinks.shown());
-            }
+            Outcome::Applied | Outcome::Unchanged | Outcome::Planned => self.show(),
         }
         Ok(outcome)
     }
@@ -342,40 +417,71 @@ impl App {
             Err(errors) => return Ok(Reloaded::refused_for(&errors)),
         };
         let hash = files.hash();
-        if hash == self.hash {
-            return Ok(Reloaded::unchanged(hash));
+        let loaded = self.credentials(&config).await;
+        let is_other = |loaded: &Loaded| loaded.fingerprint != self.loaded.fingerprint;
+        if hash == self.hash && loaded.as_ref().is_ok_and(|loaded| !is_other(loaded)) {
+            return Ok(Reloaded::unchanged(hash, self.note_on_credentials()));
         }
         let diff = Diff::between(Some(&self.config), &config);
         let unlike = self.sinks.unlike(&config.sinks);
-        let loaded = sinks::load(unlike, &self.sink_shared.engine).await;
-        let answer = Reloaded::judged(hash.clone(), &diff, sinks::problems(&loaded));
+        let sinks = sinks::load(unlike, &self.sink_shared.engine).await;
+        let answer = Reloaded::judged(hash.clone(), &diff, sinks::problems(&sinks));
         if answer.outcome == Outcome::Refused {
             return Ok(answer);
         }
-        let reasons = why_held(
-            &diff,
-            self.config.users.iter().filter(|user| user.sync).count(),
-        );
+        let loaded = match loaded {
+            Ok(loaded) => loaded,
+            Err(problem) => return Ok(answer.refused_by(problem)),
+        };
+        let (answer, doubt) = match is_other(&loaded) {
+            false => (answer, None),
+            true => {
+                let answer = answer.with_credentials(self.change_to(&loaded));
+                let (google, config) = (&self.shared.google, self.overlays.over(&config));
+                match trial(google, &loaded.credentials, &config, &self.state_dir).await {
+                    Trial::Good => (answer, None),
+                    Trial::Doubtful(reason) => (answer, Some(reason)),
+                    Trial::Broken(error) | Trial::Unknown(error) => {
+                        return Ok(answer.refused_by(error));
+                    }
+                }
+            }
+        };
+        let mut reasons = why_held(&diff, self.n_synced());
+        reasons.extend(doubt);
         if !reasons.is_empty() && approved != Some(hash.as_str()) {
             return Ok(answer.held(reasons));
         }
-        let registered = match sinks::register(loaded, &self.spool).await {
+        let registered = match sinks::register(sinks, &self.spool).await {
             Ok(registered) => registered,
             Err(error @ StoreError::Full(_)) => {
                 return Ok(answer.without_room(&error.to_string()));
             }
             Err(error) => return Err(broken(error)),
         };
+        let google = &self.shared.google;
+        if is_other(&loaded) {
+            google.replace_credentials(loaded.credentials.clone());
+        }
+        if self.config.google.quota != config.google.quota {
+            google.replace_quota(quota::options(&config.google));
+        }
+        *self.secrets.lock().unwrap_or_else(PoisonError::into_inner) = config.google.files();
+        self.loaded = loaded;
         let is_new_admin = self.config.google.admin != config.google.admin;
         self.shared.directory = directory(&self.shared.google, &config);
         let changes = self.apply(config, registered, is_new_admin).await;
         let changes = changes.map_err(broken)?;
+        let is_new = self.hash != hash;
         self.hash = hash;
-        self.keep(&files, &diff);
+        if is_new {
+            self.keep(&files, &diff);
+        }
+        self.nudge_disabled(None);
         Ok(answer.applied(changes))
     }
 
-    /// What a config would change, by its files.
+    /// What a config would change, by its files. Nothing is sent to Google.
     async fn plan(&self, files: Files) -> Reloaded {
         let config = match Config::of(&files) {
             Ok(config) => config,
@@ -383,10 +489,120 @@ impl App {
         };
         let diff = Diff::between(Some(&self.config), &config);
         let unlike = self.sinks.unlike(&config.sinks);
-        let loaded = sinks::load(unlike, &self.sink_shared.engine).await;
-        let answer = Reloaded::judged(files.hash(), &diff, sinks::problems(&loaded));
-        let n_synced = self.config.users.iter().filter(|user| user.sync).count();
-        answer.planned(why_held(&diff, n_synced))
+        let sinks = sinks::load(unlike, &self.sink_shared.engine).await;
+        let mut problems = sinks::problems(&sinks);
+        let loaded = self.credentials(&config).await;
+        problems.extend(loaded.as_ref().err().cloned());
+        let mut answer = Reloaded::judged(files.hash(), &diff, problems);
+        if let Ok(loaded) = loaded
+            && loaded.fingerprint != self.loaded.fingerprint
+        {
+            answer = answer.with_credentials(self.change_to(&loaded));
+        }
+        answer.overlays = self.overlays.lines(&config);
+        answer.planned(why_held(&diff, self.n_synced()))
+    }
+
+    fn n_synced(&self) -> usize {
+        self.config.users.iter().filter(|user| user.sync).count()
+    }
+
+    /// What Google is to be shown by `config`.
+    async fn credentials(&self, config: &Config) -> Result<Loaded, wire::Error> {
+        let (google, state_dir) = (config.google.clone(), self.state_dir.clone());
+        let read = tokio::task::spawn_blocking(move || credentials::read(&google, &state_dir));
+        match read.await {
+            Ok(read) => read,
+            Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+        }
+    }
+
+    /// How other credentials differ from those in force.
+    fn change_to(&self, new: &Loaded) -> String {
+        format!(
+            "credentials: {} -> {}",
+            self.loaded.told.line(),
+            new.told.line()
+        )
+    }
+
+    /// For who replaced a key that systemd handed over, and asks for a reload.
+    fn note_on_credentials(&self) -> Option<&'static str> {
+        let is_handed_over = self.config.google.files().is_empty();
+        is_handed_over.then_some(
+            "a key or client of `credential:` is handed over by systemd and taken up by a restart only",
+        )
+    }
+
+    /// Stops a user until it is started.
+    ///
+    /// # Errors
+    /// Of the spool: then the process cannot go on. Anything else is the answer.
+    async fn stop(
+        &mut self,
+        email: &Address,
+        stopped: Stopped,
+    ) -> Result<Result<(), String>, Failure> {
+        if let Err(error) = self.overlays.stop(email, stopped) {
+            return Ok(Err(format!("it cannot be kept: {error}")));
+        }
+        self.apply_overlays().await?;
+        Ok(Ok(()))
+    }
+
+    /// Starts a user again, and lets what Google refused be tried at once.
+    ///
+    /// # Errors
+    /// As [`App::stop`].
+    async fn start_user(
+        &mut self,
+        email: &Address,
+        only_retry: bool,
+    ) -> Result<Result<bool, String>, Failure> {
+        let was_stopped = match only_retry {
+            true => false,
+            false => match self.overlays.start(email) {
+                Ok(was_stopped) => was_stopped,
+                Err(error) => return Ok(Err(format!("it cannot be kept: {error}"))),
+            },
+        };
+        if was_stopped {
+            self.apply_overlays().await?;
+        }
+        self.nudge_disabled(Some(email));
+        Ok(Ok(was_stopped))
+    }
+
+    async fn apply_overlays(&mut self) -> Result<(), Failure> {
+        let config = self.config.clone();
+        self.apply(config, Vec::new(), false)
+            .await
+            .map_err(broken)?;
+        self.show();
+        Ok(())
+    }
+
+    /// Lets feeds that Google refused try again at once: all, or those of a user, whose tokens are
+    /// asked for anew in any case.
+    fn nudge_disabled(&self, email: Option<&Address>) {
+        for feed in self.feeds.shown().all() {
+            let owner = feed.owner.as_ref();
+            let is_meant = match email {
+                Some(email) => owner.is_some_and(|owner| owner.user == *email),
+                None => true,
+            };
+            let is_disabled = feed.health().state == FeedState::Disabled;
+            if let (true, Some(owner)) = (is_meant && (is_disabled || email.is_some()), owner) {
+                let found = self.shared.accounts.connected(&owner.address);
+                let primary = found.map(|account| account.address);
+                let primary = primary.as_deref().unwrap_or(owner.address.as_str());
+                self.shared.google.forget_tokens(primary);
+            }
+            if is_meant && is_disabled {
+                // One that is busy with an earlier command tries again anyway.
+                feed.command(FeedCommand::Nudge);
+            }
+        }
     }
 
     /// Releases what waited for sinks that left the config long ago.
@@ -478,15 +694,15 @@ async fn serve_admin(
 
 /// Makes the client; nothing is sent.
 fn google(
-    (key, endpoint): (Key, Endpoint),
+    loaded: &Loaded,
     config: &Config,
     clock: &Arc<dyn Clock>,
     days: &[DayUsage],
 ) -> Result<Google, Failure> {
     let quota = quota::options(&config.google);
     let google = Google::open(
-        key,
-        endpoint,
+        loaded.credentials.clone(),
+        loaded.endpoint.clone(),
         Arc::clone(clock),
         Limits::default(),
         quota,

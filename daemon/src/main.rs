@@ -4,10 +4,12 @@
 mod admin;
 mod app;
 mod cli;
+mod consents;
 mod counted;
 mod credentials;
 mod exit;
 mod feeds;
+mod overlays;
 mod quota;
 mod reload;
 mod retired;

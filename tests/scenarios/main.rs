@@ -5,6 +5,7 @@
 mod bad_input;
 mod calendar;
 mod crash;
+mod credentials;
 mod domain;
 mod drafts;
 mod drive;

@@ -24,11 +24,12 @@ pub(super) async fn reload(
         daemon.orders.send(order).await.map_err(|_| stopping())?;
         return Ok(Json(wire::ReloadAnswer { done: None }));
     }
-    let order = |reply| Order::Reload {
+    let (reply, answer) = oneshot::channel();
+    let order = Order::Reload {
         approved,
         reply: Some(reply),
     };
-    let done = Some(ask(&daemon, order).await?);
+    let done = Some(ask(&daemon, order, answer).await?);
     Ok(Json(wire::ReloadAnswer { done }))
 }
 
@@ -37,23 +38,21 @@ pub(super) async fn plan(
     State(daemon): State<Arc<Daemon>>,
     Json(question): Json<wire::Plan>,
 ) -> Result<Json<Reloaded>, Refused> {
-    let order = |reply| Order::Plan {
+    let (reply, answer) = oneshot::channel();
+    let order = Order::Plan {
         files: question.files,
         reply,
     };
-    ask(&daemon, order).await.map(Json)
+    ask(&daemon, order, answer).await.map(Json)
 }
 
-async fn ask(
+/// Gives an order and waits for its answer.
+pub(super) async fn ask<T>(
     daemon: &Daemon,
-    order: impl FnOnce(oneshot::Sender<Reloaded>) -> Order,
-) -> Result<Reloaded, Refused> {
-    let (reply, answer) = oneshot::channel();
-    daemon
-        .orders
-        .send(order(reply))
-        .await
-        .map_err(|_| stopping())?;
+    order: Order,
+    answer: oneshot::Receiver<T>,
+) -> Result<T, Refused> {
+    daemon.orders.send(order).await.map_err(|_| stopping())?;
     answer.await.map_err(|_| stopping())
 }
 

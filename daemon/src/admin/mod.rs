@@ -25,6 +25,8 @@ pub(crate) struct Daemon {
     pub feeds: Feeds,
     /// Google, for what was spent of its budgets.
     pub google: nuncio_google::Google,
+    /// The accounts that were found.
+    pub accounts: std::sync::Arc<nuncio_sources::Accounts>,
     /// Who sees what belongs to the domain.
     pub commons: std::sync::Arc<nuncio_sources::Commons>,
     /// Who is who.

@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use jiff::Timestamp;
 use nuncio_config::Files;
-use nuncio_model::{Chain, SinkName, StoreError};
+use nuncio_model::{Address, Chain, SinkName, StoreError};
 use nuncio_sources::{FeedHealth, FeedState};
 use nuncio_spool::{DeadLetterId, LetterFilter, LetterStatus, Letters};
 use std::sync::Arc;
@@ -30,6 +30,8 @@ pub(super) fn router(daemon: Arc<Daemon>) -> axum::Router {
         .route("/v1/users/show", get(users::show))
         .route("/v1/users/resync", post(users::resync))
         .route("/v1/users/verify", post(users::verify))
+        .route("/v1/users/stop", post(users::stop))
+        .route("/v1/users/start", post(users::start))
         .route("/v1/reload", post(config::reload))
         .route("/v1/plan", post(config::plan))
         .route("/v1/deadletters", get(dead_letters))
@@ -61,7 +63,7 @@ async fn status(State(daemon): State<Arc<Daemon>>) -> Result<Json<wire::Status>,
     let shown = daemon.shown.now();
     for known in &shown.users {
         let feeds: Vec<&FeedHandle> = feeds_of(&feeds, known.email.as_str()).collect();
-        users.push(user(known, &feeds, now));
+        users.push(user(&daemon, known, &feeds, now));
     }
     let domain_feeds = feeds
         .iter()
@@ -111,15 +113,22 @@ async fn wire_config(daemon: &Daemon, shown: &ConfigState) -> wire::Config {
             ok: error.is_none(),
             error,
         },
+        credentials: shown.credentials.clone(),
     }
 }
 
-pub(super) fn user(known: &ShownUser, feeds: &[&FeedHandle], now: i64) -> wire::User {
+/// A user with its accounts.
+pub(super) fn user(
+    daemon: &Daemon,
+    known: &ShownUser,
+    feeds: &[&FeedHandle],
+    now: i64,
+) -> wire::User {
     let healths: Vec<FeedHealth> = feeds.iter().map(|feed| feed.health()).collect();
-    let state = if known.is_synced {
-        worst(&healths)
-    } else {
-        "off"
+    let state = match (&known.stopped, known.is_synced) {
+        (Some(_), _) => "stopped",
+        (None, true) => worst(&healths),
+        (None, false) => "off",
     };
     let mut accounts: Vec<wire::Account> = Vec::new();
     for (feed, health) in feeds.iter().zip(&healths) {
@@ -131,6 +140,8 @@ pub(super) fn user(known: &ShownUser, feeds: &[&FeedHandle], now: i64) -> wire::
             accounts.push(wire::Account {
                 address: owner.address.as_str().to_owned(),
                 key: None,
+                granted_by: None,
+                not_delegated: None,
                 feeds: Vec::new(),
             });
             accounts.len() - 1
@@ -144,11 +155,35 @@ pub(super) fn user(known: &ShownUser, feeds: &[&FeedHandle], now: i64) -> wire::
         addresses.position(|address| address.as_str() == account.address)
     };
     accounts.sort_by_key(place);
+    for account in &mut accounts {
+        grant(daemon, account);
+    }
     wire::User {
         email: known.email.to_string(),
         state: state.to_owned(),
+        stopped: known.stopped.as_ref().map(|stopped| wire::Overlay {
+            by: stopped.by.clone(),
+            at: time(stopped.at).unwrap_or_default(),
+            why: stopped.why.clone(),
+        }),
         accounts,
     }
+}
+
+/// Fills in whose word opens an account that is connected.
+fn grant(daemon: &Daemon, account: &mut wire::Account) {
+    let address = Address::parse(&account.address);
+    let Some(found) = address.and_then(|address| daemon.accounts.connected(&address)) else {
+        return;
+    };
+    // Tokens are for the primary address, whatever the config calls the account.
+    let (granted_by, why) = daemon.google.granted_by(&found.address);
+    account.granted_by = Some(granted_by.as_str().to_owned());
+    account.not_delegated = why.map(|why| wire::Error {
+        code: why.code.to_owned(),
+        message: why.message,
+        hint: "grant the delegation for this user too; nuncio takes it up by itself".to_owned(),
+    });
 }
 
 /// The feeds of a user's accounts.
@@ -198,8 +233,18 @@ pub(super) fn wire_feed(feed: &FeedHandle, health: &FeedHealth, now: i64) -> wir
         error: health.error.as_ref().map(|error| wire::Error {
             code: error.code.clone(),
             message: error.message.clone(),
-            hint: error.hint.clone(),
+            hint: hint_for(feed, &error.hint),
         }),
+    }
+}
+
+/// A hint with the names in it, where the feed is somebody's.
+fn hint_for(feed: &FeedHandle, hint: &str) -> String {
+    match &feed.owner {
+        Some(owner) => hint
+            .replace("EMAIL", owner.user.as_str())
+            .replace("ADDRESS", owner.address.as_str()),
+        None => hint.to_owned(),
     }
 }
 

@@ -4,6 +4,8 @@
 use super::routes::{Refused, time, user, wire_feed};
 use super::{Daemon, wire};
 use crate::feeds::FeedHandle;
+use crate::overlays::Stopped;
+use crate::reload::{Order, ShownUser};
 use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::extract::{Query, State};
@@ -16,7 +18,7 @@ use nuncio_sources::{
 };
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 /// Failed items shown of one feed; all are counted.
 const MAX_FAILED: usize = 1_000;
@@ -29,22 +31,18 @@ const TICK: Duration = Duration::from_millis(200);
 /// # Errors
 /// Who is not in the config, or is not synced, in plain words.
 fn feeds_for(daemon: &Daemon, email: &str) -> Result<Vec<FeedHandle>, Refused> {
-    let shown = daemon.shown.now();
-    let known = shown
-        .users
-        .iter()
-        .find(|known| known.email.as_str().eq_ignore_ascii_case(email));
+    let known = known(daemon, email)?;
     let email = untrusted(email);
-    match known {
-        None => {
-            let text = format!("there is no user {email} in the config; see `nuncio user list`");
-            return Err(Refused(StatusCode::NOT_FOUND, text));
+    match &known {
+        known if known.stopped.is_some() => {
+            let text = format!("the user {email} is stopped; see `nuncio user start`");
+            return Err(Refused(StatusCode::CONFLICT, text));
         }
-        Some(known) if !known.is_synced => {
+        known if !known.is_synced => {
             let text = format!("the user {email} is not synced: the config says `sync = false`");
             return Err(Refused(StatusCode::CONFLICT, text));
         }
-        Some(_) => {}
+        _ => {}
     }
     let email = email.to_string();
     let mut feeds = daemon.feeds.all();
@@ -69,18 +67,7 @@ pub(super) async fn show(
     State(daemon): State<Arc<Daemon>>,
     Query(question): Query<wire::ShowUser>,
 ) -> Result<Json<wire::ShownUser>, Refused> {
-    let shown = daemon.shown.now();
-    let known = shown
-        .users
-        .iter()
-        .find(|known| known.email.as_str().eq_ignore_ascii_case(&question.email));
-    let Some(known) = known else {
-        let text = format!(
-            "there is no user {} in the config; see `nuncio user list`",
-            untrusted(&question.email)
-        );
-        return Err(Refused(StatusCode::NOT_FOUND, text));
-    };
+    let known = &known(&daemon, &question.email)?;
     let now = Timestamp::now().as_millisecond();
     let mut feeds = daemon.feeds.all();
     feeds.retain(|feed| concerns(&daemon, feed, known.email.as_str()));
@@ -109,11 +96,13 @@ pub(super) async fn show(
     let wire::User {
         email,
         state,
+        stopped,
         accounts,
-    } = user(known, &own, now);
+    } = user(&daemon, known, &own, now);
     Ok(Json(wire::ShownUser {
         email,
         state,
+        stopped,
         accounts,
         domain_feeds: domain
             .into_iter()
@@ -210,6 +199,83 @@ pub(super) async fn resync(
     }
     tracing::info!(user = %question.email, accept_deletes = question.accept_deletes, "resync asked for");
     Ok(Json(wire::ResyncAnswer { n_feeds }))
+}
+
+/// `POST /v1/users/stop`.
+pub(super) async fn stop(
+    State(daemon): State<Arc<Daemon>>,
+    Json(question): Json<wire::Switch>,
+) -> Result<Json<wire::Switched>, Refused> {
+    let known = known(&daemon, &question.email)?;
+    tracing::info!(
+        user = %known.email,
+        by = %untrusted(&question.by),
+        "a user is stopped by an operator"
+    );
+    let stopped = Stopped {
+        by: untrusted(&question.by).to_string(),
+        at: Timestamp::now().as_millisecond(),
+        why: question.why,
+    };
+    let (reply, answer) = oneshot::channel();
+    let order = Order::Stop {
+        email: known.email,
+        stopped,
+        reply,
+    };
+    super::config::ask(&daemon, order, answer)
+        .await?
+        .map_err(unkept)?;
+    let was_stopped = known.stopped.is_some();
+    Ok(Json(wire::Switched { was_stopped }))
+}
+
+/// `POST /v1/users/start`.
+pub(super) async fn start(
+    State(daemon): State<Arc<Daemon>>,
+    Json(question): Json<wire::Switch>,
+) -> Result<Json<wire::Switched>, Refused> {
+    let known = known(&daemon, &question.email)?;
+    if !known.is_synced && known.stopped.is_none() {
+        let text = format!(
+            "the user {} is off by the config: `sync = false`; change it there",
+            known.email
+        );
+        return Err(Refused(StatusCode::CONFLICT, text));
+    }
+    tracing::info!(
+        user = %known.email,
+        by = %untrusted(&question.by),
+        only_retry = question.only_retry,
+        "a user is started by an operator"
+    );
+    let (reply, answer) = oneshot::channel();
+    let email = known.email;
+    let order = Order::Start {
+        email,
+        only_retry: question.only_retry,
+        reply,
+    };
+    let was_stopped = super::config::ask(&daemon, order, answer)
+        .await?
+        .map_err(unkept)?;
+    Ok(Json(wire::Switched { was_stopped }))
+}
+
+fn unkept(why: String) -> Refused {
+    Refused(StatusCode::SERVICE_UNAVAILABLE, why)
+}
+
+/// A user of the config.
+fn known(daemon: &Daemon, email: &str) -> Result<ShownUser, Refused> {
+    let shown = daemon.shown.now();
+    let mut users = shown.users.iter();
+    let known = users.find(|known| known.email.as_str().eq_ignore_ascii_case(email));
+    known.cloned().ok_or_else(|| {
+        let email = untrusted(email);
+        let text = format!("there is no user {email} in the config; see `nuncio user list`");
+        Refused(StatusCode::NOT_FOUND, text)
+    })
 }
 
 /// A feed that is being verified.

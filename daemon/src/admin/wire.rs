@@ -35,6 +35,80 @@ pub(crate) struct Config {
     pub held: bool,
     /// How the last change of the files went.
     pub last_reload: LastReload,
+    /// What Google is shown.
+    pub credentials: Credentials,
+}
+
+/// What nuncio shows Google; nothing of it is secret.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Credentials {
+    /// `service_account` or `per_user`.
+    pub mode: String,
+    /// The service account's address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_account: Option<String>,
+    /// The key's id, as the Cloud console lists it; absent where Google signs with its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_id: Option<String>,
+    /// When the key's file was last written, RFC 3339.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_changed_at: Option<String>,
+    /// The id of the OAuth client that users consent to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oauth_client: Option<String>,
+    /// Whether users whom the delegation does not cover are read by their own consent.
+    pub fallback: bool,
+}
+
+impl Credentials {
+    /// In one line.
+    pub(crate) fn line(&self) -> String {
+        let mut line = self.mode.clone();
+        for (what, value) in [
+            ("", &self.service_account),
+            ("key ", &self.key_id),
+            ("client ", &self.oauth_client),
+        ] {
+            if let Some(value) = value {
+                line.push_str(&format!(" {what}{value}"));
+            }
+        }
+        line
+    }
+}
+
+/// The question of `POST /v1/users/stop` and `POST /v1/users/start`.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Switch {
+    /// The user's email.
+    pub email: String,
+    /// Who asks.
+    pub by: String,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    /// Of a start: one that was stopped stays so; only what Google refused is tried again.
+    #[serde(default)]
+    pub only_retry: bool,
+}
+
+/// Its answer.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Switched {
+    /// Whether it had been stopped before.
+    pub was_stopped: bool,
+}
+
+/// An order of an operator that holds beside the config.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Overlay {
+    /// Who gave it.
+    pub by: String,
+    /// RFC 3339.
+    pub at: String,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
 }
 
 /// How the last change of the config's files went.
@@ -78,8 +152,12 @@ pub(crate) struct Plan {
 pub(crate) struct User {
     /// The email in the config.
     pub email: String,
-    /// The worst state of its feeds.
+    /// The worst state of its feeds; `off` where the config does not sync it, `stopped` where an
+    /// operator stopped it.
     pub state: String,
+    /// Why it is stopped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped: Option<Overlay>,
     /// Its mailboxes.
     pub accounts: Vec<Account>,
 }
@@ -92,6 +170,12 @@ pub(crate) struct Account {
     /// The frozen key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
+    /// Whose word opens it: `delegation` or `consent`; absent until it is connected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub granted_by: Option<String>,
+    /// Why it is the user's consent, where the delegation is asked first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_delegated: Option<Error>,
     /// Its feeds.
     pub feeds: Vec<Feed>,
 }
@@ -230,8 +314,11 @@ pub(crate) struct ShowUser {
 pub(crate) struct ShownUser {
     /// The email in the config.
     pub email: String,
-    /// The worst state of its feeds.
+    /// As in [`User`].
     pub state: String,
+    /// As in [`User`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped: Option<Overlay>,
     /// Its mailboxes.
     pub accounts: Vec<Account>,
     /// Feeds of the domain that it sees.

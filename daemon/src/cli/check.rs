@@ -1,13 +1,14 @@
-//! `nuncio check`: are the config file, the key and the plugins right? Nothing is contacted and
-//! nothing is changed.
+//! `nuncio check`: are the config file, the key and the plugins right? Nothing is changed, and
+//! nothing is contacted unless that is asked for.
 
-use super::{Common, print, say};
+use super::{Common, online, print, say};
 use crate::counted::counted;
 use crate::exit::{CONFIG, Failure};
 use crate::{credentials, sinks};
 use clap::Args;
 use nuncio_config::Config;
 use serde_json::json;
+use std::path::PathBuf;
 
 /// Check the config file, the key that it names and the plugins: all errors at once.
 #[derive(Args)]
@@ -16,6 +17,16 @@ pub(super) struct Check {
     /// is a place.
     #[arg(long)]
     json: bool,
+    /// Ask Google too, for every synced account and source: who would fail, and why. As JSON:
+    /// `{ok, findings: [{address, api, ok, granted_by, error}]}`.
+    #[arg(long)]
+    online: bool,
+    /// Ask with the service account's key in this file, such as before a rotation.
+    #[arg(long, value_name = "FILE", requires = "online")]
+    key: Option<PathBuf>,
+    /// Ask for this user only; may be given several times.
+    #[arg(long, value_name = "EMAIL", requires = "online")]
+    user: Vec<String>,
 }
 
 impl Check {
@@ -28,14 +39,19 @@ impl Check {
             }
             Err(errors) => return Err(Failure::new(CONFIG, errors.to_string())),
         };
-        let source = &config.google.service_account_key;
-        let is_judged = credentials::is_reachable(source);
+        let unreachable = credentials::unreachable(&config.google);
         let mut problems = Vec::new();
-        if is_judged && let Err(problem) = credentials::read(&config.google) {
+        if unreachable.is_empty()
+            && let Err(problem) = credentials::read(&config.google, &common.state_dir)
+        {
             problems.push(problem);
         }
         if let Err(of_sinks) = sinks::check(&config).await {
             problems.extend(of_sinks);
+        }
+        if self.online && self.key.is_some() {
+            // The config's own key is not what this is about.
+            problems.retain(|problem| !problem.code.starts_with("AUTH"));
         }
         if !problems.is_empty() && self.json {
             return self.refuse(&json!(problems), problems.len());
@@ -47,7 +63,11 @@ impl Check {
                 .collect();
             return Err(Failure::new(CONFIG, text.join("\n\n")));
         }
-        if !is_judged {
+        if self.online {
+            let key = self.key.as_deref();
+            return online::run(common, config, key, &self.user, self.json).await;
+        }
+        for source in unreachable {
             say(&format!(
                 "note: {source} is handed over by systemd and was not looked at"
             ));

@@ -4,9 +4,12 @@ mod check;
 mod client;
 mod config;
 mod deadletters;
+mod login;
 mod manual;
+mod online;
 mod reload;
 mod run;
+mod setup;
 mod status;
 mod user;
 mod verify;
@@ -17,10 +20,8 @@ use std::io::Write;
 use std::path::PathBuf;
 
 /// Commands of the design that a later release brings.
-const NOT_BUILT: [&str; 13] = [
-    "setup",
+const NOT_BUILT: [&str; 11] = [
     "explain",
-    "login",
     "sink",
     "tap",
     "grants",
@@ -88,6 +89,8 @@ enum Command {
     Run(run::Run),
     /// Check the config file: all errors at once.
     Check(check::Check),
+    /// Show what has to be done at Google for this config.
+    Setup(setup::Setup),
     /// Show what the config would change.
     Plan(reload::Plan),
     /// Take the config up now.
@@ -97,6 +100,8 @@ enum Command {
     Config(config::ConfigCommand),
     /// Show what the daemon does.
     Status(status::Status),
+    /// Let a user consent to be read.
+    Login(login::Login),
     /// See and act on a user.
     #[command(subcommand)]
     User(user::User),
@@ -119,8 +124,10 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Plan(plan) => plan.run(&common).await,
         Command::Reload(reload) => reload.run(&common).await,
         Command::Config(config) => config.run(&common),
+        Command::Setup(setup) => setup.run(&common),
         Command::Check(check) => check.run(&common).await,
         Command::Status(status) => status.run(&common).await,
+        Command::Login(login) => login.run(&common).await,
         Command::User(user) => user.run(&common).await,
         Command::Deadletters(letters) => letters.run(&common).await,
         Command::Completions(completions) => completions.run(),
@@ -139,6 +146,14 @@ fn refuse(name: &str) -> Failure {
         )
     };
     Failure::new(USAGE, text)
+}
+
+/// Who gives an order, for people who look at it later: not a proof.
+fn who() -> String {
+    let named = |name| std::env::var(name).ok().filter(|who| !who.is_empty());
+    let who = named("SUDO_USER").or_else(|| named("USER"));
+    who.or_else(|| named("LOGNAME"))
+        .unwrap_or_else(|| "unknown".to_owned())
 }
 
 /// A line for the person, on stderr. A closed stderr is nobody's loss.

@@ -58,7 +58,13 @@ impl Plan {
         if self.json {
             print_json(planned)?;
         } else {
-            let changes = planned.diff.to_string();
+            let mut changes = planned.diff.to_string();
+            if let Some(change) = &planned.credentials {
+                changes.push_str(&format!("~ {change}\n"));
+            }
+            for overlay in &planned.overlays {
+                changes.push_str(&format!("= {overlay}\n"));
+            }
             if !changes.is_empty() {
                 print(&escaped(&changes))?;
             }
@@ -73,7 +79,7 @@ impl Plan {
         }
         match planned.outcome {
             Outcome::Refused => Err(Failure::new(CONFIG, planned.shown.clone())),
-            _ if planned.diff.is_empty() => Ok(()),
+            _ if planned.diff.is_empty() && planned.credentials.is_none() => Ok(()),
             _ => Err(Failure::silent(CHANGES)),
         }
     }

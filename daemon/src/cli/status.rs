@@ -1,7 +1,7 @@
 //! `nuncio status`: what the daemon does, for a person or a script.
 
 use super::{Common, client, print};
-use crate::admin::wire::{Feed, Quota, Status as Wire};
+use crate::admin::wire::{Account, Credentials, Feed, Overlay, Quota, Status as Wire};
 use crate::counted::counted;
 use crate::exit::Failure;
 use clap::Args;
@@ -45,10 +45,13 @@ fn config_notice(status: &Wire) -> Option<String> {
 fn human(status: &Wire) -> String {
     let mut lines = vec![status.summary.clone()];
     lines.extend(config_notice(status));
+    lines.push(credentials_line(&status.config.credentials));
     lines.extend([String::new(), "USERS".to_owned()]);
     for user in &status.users {
         lines.push(format!("  {}  {}", user.email, user.state));
+        lines.extend(user.stopped.as_ref().map(stopped));
         for account in &user.accounts {
+            lines.extend(grant(account));
             for feed in &account.feeds {
                 push_feed(&mut lines, &account.address, feed);
             }
@@ -93,6 +96,38 @@ fn human(status: &Wire) -> String {
         ));
     }
     lines.join("\n")
+}
+
+fn credentials_line(credentials: &Credentials) -> String {
+    let mut line = format!("Google is asked as {}", untrusted(&credentials.line()));
+    if let Some(at) = &credentials.key_changed_at {
+        line.push_str(&format!("; the key's file is of {at}"));
+    }
+    line
+}
+
+/// Why a user is stopped.
+pub(super) fn stopped(stopped: &Overlay) -> String {
+    let mut line = format!(
+        "    stopped by {} at {}",
+        untrusted(&stopped.by),
+        stopped.at
+    );
+    if let Some(why) = &stopped.why {
+        line.push_str(&format!(": {}", untrusted(why)));
+    }
+    line
+}
+
+/// Why an account is read by its user's own consent, where the delegation is asked first.
+pub(super) fn grant(account: &Account) -> Option<String> {
+    let why = account.not_delegated.as_ref()?;
+    Some(format!(
+        "    {}  read by the user's own consent, since {}: {}",
+        account.address,
+        why.code,
+        untrusted(&why.message)
+    ))
 }
 
 fn quota_line(quota: &Quota) -> String {

@@ -1,7 +1,7 @@
 //! `nuncio user`: see a user's feeds and act on them.
 
 use super::{Common, client, print, say, status, verify};
-use crate::admin::wire::{ResyncAnswer, ShownUser, Status};
+use crate::admin::wire::{ResyncAnswer, ShownUser, Status, Switch, Switched};
 use crate::counted::counted;
 use crate::exit::Failure;
 use clap::Subcommand;
@@ -26,6 +26,19 @@ pub(super) enum User {
         #[arg(long)]
         json: bool,
     },
+    /// Stop reading a user until it is started again, also over restarts.
+    Stop {
+        /// The user's email.
+        email: String,
+        /// Why, for those who look at it later.
+        #[arg(long, value_name = "TEXT")]
+        why: Option<String>,
+    },
+    /// Start a user that was stopped, and try at once what Google refused.
+    Start {
+        /// The user's email.
+        email: String,
+    },
     /// Compare the user's mailboxes with Google, item by item, and deliver what differs.
     Resync {
         /// The user's email.
@@ -47,6 +60,8 @@ impl User {
                 email,
                 accept_deletes,
             } => resync(common, &email, accept_deletes).await,
+            User::Stop { email, why } => stop(common, email, why).await,
+            User::Start { email } => start(common, email).await,
             User::Verify(verify) => verify.run(common).await,
         }
     }
@@ -80,12 +95,49 @@ async fn show(common: &Common, email: &str, is_json: bool) -> Result<(), Failure
     print(&human(&user))
 }
 
+async fn stop(common: &Common, email: String, why: Option<String>) -> Result<(), Failure> {
+    let told = match switch(common, "/v1/users/stop", &email, why).await? {
+        true => format!("{email} was stopped already"),
+        false => format!("{email} is stopped, also over restarts, until `nuncio user start`"),
+    };
+    say(&told);
+    Ok(())
+}
+
+async fn start(common: &Common, email: String) -> Result<(), Failure> {
+    let told = match switch(common, "/v1/users/start", &email, None).await? {
+        true => format!("{email} is started again"),
+        false => format!("{email} was not stopped; what Google refused is tried again now"),
+    };
+    say(&told);
+    Ok(())
+}
+
+/// Whether the user had been stopped.
+async fn switch(
+    common: &Common,
+    path: &str,
+    email: &str,
+    why: Option<String>,
+) -> Result<bool, Failure> {
+    let question = json!(Switch {
+        email: email.to_owned(),
+        by: super::who(),
+        why,
+        only_retry: false,
+    });
+    let answer: Switched = client::ask(common, Method::POST, path, Some(&question)).await?;
+    Ok(answer.was_stopped)
+}
+
 /// The text for a person.
 fn human(user: &ShownUser) -> String {
     let mut lines = vec![format!("{}  {}", user.email, user.state)];
+    lines.extend(user.stopped.as_ref().map(status::stopped));
     for account in &user.accounts {
         let key = account.key.as_deref().unwrap_or("not known yet");
         lines.push(format!("  {}  key {}", account.address, untrusted(key)));
+        lines.extend(status::grant(account));
         for feed in &account.feeds {
             status::push_feed(&mut lines, &feed.collection, feed);
         }

@@ -3,18 +3,21 @@
 
 mod history;
 mod shown;
+mod trial;
 mod watch;
 
 pub(crate) use history::{Entry, History};
 pub(crate) use shown::{ConfigState, LastReload, Shown, ShownUser};
-pub(crate) use watch::watch;
+pub(crate) use trial::{Trial, scopes, trial};
+pub(crate) use watch::{Watched, watch};
 
 use crate::admin::wire;
 use crate::feeds::FeedChanges;
+use crate::overlays::Stopped;
 use nuncio_config::{
     Config, Diff, Errors, Files, HELD, NEEDS_RESTART, SettingChange, SinkChangeKind, UserChangeKind,
 };
-use nuncio_model::untrusted;
+use nuncio_model::{Address, untrusted};
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
@@ -45,6 +48,24 @@ pub(crate) enum Order {
     },
     /// Look after sinks that left the config.
     LookAfterRetired,
+    /// Stop a user until it is started.
+    Stop {
+        /// The user's email.
+        email: Address,
+        /// Who, when, why.
+        stopped: Stopped,
+        /// Where it goes how it went.
+        reply: oneshot::Sender<Result<(), String>>,
+    },
+    /// Start a user that was stopped, and try what Google refused again at once.
+    Start {
+        /// The user's email.
+        email: Address,
+        /// One that was stopped stays so.
+        only_retry: bool,
+        /// Whether it had been stopped.
+        reply: oneshot::Sender<Result<bool, String>>,
+    },
     /// Tell what other files would change.
     Plan {
         /// The files.
@@ -82,6 +103,12 @@ pub(crate) struct Reloaded {
     pub summary: String,
     /// What it changes.
     pub diff: Diff,
+    /// That what Google is shown is other than before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credentials: Option<String>,
+    /// What operators ordered beside the config, and stays so.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub overlays: Vec<String>,
     /// Why it needs an approval.
     pub held_because: Vec<String>,
     /// What is wrong.
@@ -98,6 +125,8 @@ impl Reloaded {
             hash,
             summary,
             diff: Diff::default(),
+            credentials: None,
+            overlays: Vec::new(),
             held_because: Vec::new(),
             errors: Vec::new(),
             shown: String::new(),
@@ -126,10 +155,52 @@ impl Reloaded {
         }
     }
 
-    /// The files are those in force.
-    pub(crate) fn unchanged(hash: String) -> Self {
+    /// The files are those in force. `note` is for who expected otherwise.
+    pub(crate) fn unchanged(hash: String, note: Option<&str>) -> Self {
         let summary = Diff::default().summary();
+        let summary = match note {
+            Some(note) => format!("{summary}; {note}"),
+            None => summary,
+        };
         Self::new(Outcome::Unchanged, Some(hash), summary)
+    }
+
+    /// What Google is shown is other than before: `change` says how.
+    pub(crate) fn with_credentials(self, change: String) -> Self {
+        let summary = match self.diff.is_empty() {
+            true => change.clone(),
+            false => format!("{}, {change}", self.summary),
+        };
+        Self {
+            summary,
+            credentials: Some(change),
+            ..self
+        }
+    }
+
+    /// Something outside the files keeps it from being carried out.
+    pub(crate) fn refused_by(self, error: wire::Error) -> Self {
+        Self {
+            outcome: Outcome::Refused,
+            summary: "the config cannot be carried out; the one of before goes on".to_owned(),
+            shown: format!(
+                "error[{}]: {}\n  hint: {}",
+                error.code, error.message, error.hint
+            ),
+            errors: vec![error],
+            ..self
+        }
+    }
+
+    /// Whether it may go better later though the files stay the same.
+    pub(crate) fn may_pass(&self) -> bool {
+        let of_files = |error: &wire::Error| {
+            error.code.starts_with("CFG00")
+                || error.code.starts_with("CFG01")
+                || error.code.starts_with("CFG03")
+                || error.code == NEEDS_RESTART.as_str()
+        };
+        self.outcome == Outcome::Refused && !self.errors.iter().any(of_files)
     }
 
     /// What `diff` means: refused where it cannot be carried out, or has problems with plugins.
@@ -159,21 +230,12 @@ impl Reloaded {
 
     /// The spool has no room for a new sink.
     pub(crate) fn without_room(self, why: &str) -> Self {
-        let error = wire::Error {
+        self.refused_by(wire::Error {
             code: "SPL010".to_owned(),
             message: format!("a new sink cannot be registered: {why}"),
-            hint: "make room, then `nuncio reload`".to_owned(),
-        };
-        Self {
-            outcome: Outcome::Refused,
-            summary: "the config cannot be carried out; the one of before goes on".to_owned(),
-            shown: format!(
-                "error[{}]: {}\n  hint: {}",
-                error.code, error.message, error.hint
-            ),
-            errors: vec![error],
-            ..self
-        }
+            hint: "make room; it is tried again by itself, or at once by `nuncio reload`"
+                .to_owned(),
+        })
     }
 
     /// It waits for an approval.
@@ -224,6 +286,9 @@ impl Reloaded {
                 for line in self.diff.to_string().lines().take(MAX_LOGGED) {
                     tracing::info!(change = %untrusted(line), "the config changes");
                 }
+                if let Some(change) = &self.credentials {
+                    tracing::info!(change = %untrusted(change), "Google is shown other credentials");
+                }
                 tracing::info!(hash, summary, "the config is in force");
             }
             Outcome::Held => {
@@ -264,12 +329,17 @@ fn needs_restart(setting: &SettingChange) -> wire::Error {
     }
 }
 
+/// Whether so many of the synced users are more than may be lost without an approval.
+fn too_many(n_lost: usize, n_synced: usize) -> bool {
+    n_lost > MOST_LOST_ALWAYS && n_lost * 100 > n_synced * MOST_LOST_PERCENT
+}
+
 /// Why a change waits for an operator's approval; empty if it does not. `n_synced` users are
 /// synced before it.
 pub(crate) fn why_held(diff: &Diff, n_synced: usize) -> Vec<String> {
     let mut reasons = Vec::new();
     let n_lost = diff.n_users(UserChangeKind::Removed) + diff.n_users(UserChangeKind::Paused);
-    if n_lost > MOST_LOST_ALWAYS && n_lost * 100 > n_synced * MOST_LOST_PERCENT {
+    if too_many(n_lost, n_synced) {
         reasons.push(format!("takes {n_lost} of {n_synced} users away"));
     }
     for sink in &diff.sinks {

@@ -1,5 +1,7 @@
 //! What the rest of the daemon sees of the config: written by a reload, read by the admin API.
 
+use crate::admin::wire::Credentials;
+use crate::overlays::{Overlays, Stopped};
 use crate::sinks::SinkHandle;
 use jiff::Timestamp;
 use nuncio_config::{Config, User};
@@ -23,6 +25,8 @@ pub(crate) struct ConfigState {
     pub sinks: Vec<Arc<SinkHandle>>,
     /// How the last change of the files went.
     pub last_reload: LastReload,
+    /// What Google is shown.
+    pub credentials: Credentials,
 }
 
 /// A user of the config.
@@ -32,6 +36,8 @@ pub(crate) struct ShownUser {
     pub email: Address,
     /// Whether it is synced.
     pub is_synced: bool,
+    /// Why it is not, though the config wants it.
+    pub stopped: Option<Stopped>,
     /// The connected addresses, in the order of the config.
     pub accounts: Vec<Address>,
 }
@@ -56,7 +62,14 @@ impl Shown {
     }
 
     /// A config is in force.
-    pub(crate) fn loaded(&self, config: &Config, hash: &str, sinks: Vec<Arc<SinkHandle>>) {
+    pub(crate) fn loaded(
+        &self,
+        config: &Config,
+        hash: &str,
+        sinks: Vec<Arc<SinkHandle>>,
+        overlays: &Overlays,
+        credentials: Credentials,
+    ) {
         let users = config.users.iter();
         let before = self.now();
         let loaded_at = match before.hash == hash {
@@ -66,9 +79,10 @@ impl Shown {
         self.set(ConfigState {
             hash: hash.to_owned(),
             loaded_at,
-            users: users.map(shown_user).collect(),
+            users: users.map(|user| shown_user(user, overlays)).collect(),
             sinks,
             last_reload: LastReload::Good,
+            credentials,
         });
     }
 
@@ -95,11 +109,13 @@ impl Shown {
     }
 }
 
-fn shown_user(user: &User) -> ShownUser {
+fn shown_user(user: &User, overlays: &Overlays) -> ShownUser {
     let accounts = user.accounts.iter();
+    let stopped = overlays.stopped(&user.email).filter(|_| user.sync);
     ShownUser {
         email: user.email.clone(),
-        is_synced: user.sync,
+        is_synced: user.sync && stopped.is_none(),
+        stopped: stopped.cloned(),
         accounts: accounts.map(|account| account.address.clone()).collect(),
     }
 }

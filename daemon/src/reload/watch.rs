@@ -1,6 +1,7 @@
 //! Notices that the files of the config changed, in whatever way editors, configuration managers
 //! and ConfigMaps change files: written in place, replaced by renaming, a link that points
-//! elsewhere. What is in them is not looked at here.
+//! elsewhere. Files with secrets that it names are watched as well. What is in all these is not looked
+//! at here.
 
 use super::Order;
 use notify::event::{AccessKind, AccessMode, ModifyKind};
@@ -8,6 +9,7 @@ use notify::{Event, EventKind, RecursiveMode, Watcher};
 use nuncio_config::Files;
 use std::convert::Infallible;
 use std::ffi::OsStr;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -75,17 +77,62 @@ impl Noticed {
     }
 }
 
-/// Orders a reload whenever the files of the config at `path` are other than `hash`, and than
+/// What is watched.
+#[derive(Debug, Clone)]
+pub(crate) struct Watched {
+    /// The config.
+    pub path: PathBuf,
+    /// Files with secrets, as the config in force names them.
+    pub secrets: Arc<Mutex<Vec<PathBuf>>>,
+}
+
+/// What the files were like.
+#[derive(Debug, PartialEq, Eq)]
+struct Looks {
+    hash: Option<String>,
+    /// Of each secret: inode, size, time of the last change. Nothing is read.
+    secrets: Vec<(PathBuf, Option<(u64, u64, i64, i64)>)>,
+}
+
+impl Watched {
+    fn secrets(&self) -> Vec<PathBuf> {
+        let secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
+        secrets.clone()
+    }
+
+    async fn look(&self) -> Looks {
+        let watched = self.clone();
+        let looks = tokio::task::spawn_blocking(move || {
+            let files = Files::on_disk(&watched.path);
+            let secrets = watched.secrets().into_iter().map(|path| {
+                let metadata = std::fs::metadata(&path).ok();
+                let looks = metadata.map(|m| (m.ino(), m.size(), m.mtime(), m.mtime_nsec()));
+                (path, looks)
+            });
+            Looks {
+                hash: files.map(|files| files.hash()),
+                secrets: secrets.collect(),
+            }
+        });
+        looks.await.unwrap_or(Looks {
+            hash: None,
+            secrets: Vec::new(),
+        })
+    }
+}
+
+/// Orders a reload whenever the files are other than those of the config with `hash`, and than
 /// those of the last order, until `stop`.
 pub(crate) async fn watch(
-    path: PathBuf,
+    watched: Watched,
     hash: String,
     orders: mpsc::Sender<Order>,
     stop: CancellationToken,
 ) -> Result<(), Infallible> {
     let noticed = Arc::new(Noticed::default());
-    let mut last = Some(hash);
-    let mut folders = Folders::new(&path, &noticed);
+    let mut last = watched.look().await;
+    last.hash = Some(hash);
+    let mut folders = Folders::new(&watched, &noticed);
     loop {
         folders.follow();
         tokio::select! {
@@ -97,16 +144,11 @@ pub(crate) async fn watch(
             () = stop.cancelled() => return Ok(()),
             () = noticed.quiet() => {}
         }
-        let read = path.clone();
-        let hash = tokio::task::spawn_blocking(move || {
-            let files = Files::on_disk(&read)?;
-            Some(files.hash())
-        });
-        let hash = hash.await.unwrap_or_default();
-        if hash == last {
+        let looks = watched.look().await;
+        if looks == last {
             continue;
         }
-        last = hash;
+        last = looks;
         let order = Order::Reload {
             approved: None,
             reply: None,
@@ -119,17 +161,17 @@ pub(crate) async fn watch(
 
 /// The folders in which the config's files stand.
 struct Folders {
-    path: PathBuf,
+    files: Watched,
     watcher: Option<notify::RecommendedWatcher>,
     watched: Vec<PathBuf>,
 }
 
 impl Folders {
-    fn new(path: &Path, noticed: &Arc<Noticed>) -> Self {
-        let (noticed, main) = (Arc::clone(noticed), path.to_owned());
+    fn new(files: &Watched, noticed: &Arc<Noticed>) -> Self {
+        let (noticed, concerned) = (Arc::clone(noticed), files.clone());
         let watcher =
             notify::recommended_watcher(move |event: notify::Result<Event>| match event {
-                Ok(event) if event.paths.iter().any(|path| concerns(&main, path)) => {
+                Ok(event) if event.paths.iter().any(|path| concerns(&concerned, path)) => {
                     noticed.note(event.kind);
                 }
                 Ok(_) => {}
@@ -143,7 +185,7 @@ impl Folders {
             );
         });
         Self {
-            path: path.to_owned(),
+            files: files.clone(),
             watcher: watcher.ok(),
             watched: Vec::new(),
         }
@@ -154,11 +196,18 @@ impl Folders {
         let Some(watcher) = &mut self.watcher else {
             return;
         };
-        let folder = self.path.parent().unwrap_or(Path::new("")).to_owned();
+        let path = &self.files.path;
+        let folder = path.parent().unwrap_or(Path::new("")).to_owned();
         let mut folders = vec![folder.join("conf.d"), folder];
         // What a link points to changes elsewhere.
-        let target = std::fs::canonicalize(&self.path).ok();
+        let target = std::fs::canonicalize(path).ok();
         folders.extend(target.and_then(|target| target.parent().map(Path::to_owned)));
+        let secrets = self.files.secrets();
+        folders.extend(
+            secrets
+                .iter()
+                .filter_map(|path| path.parent().map(Path::to_owned)),
+        );
         folders.sort();
         folders.dedup();
         folders.retain(|folder| folder.is_dir());
@@ -179,8 +228,9 @@ impl Folders {
 }
 
 /// Whether a change of `path` may be one of the config at `main`: the file, what stands for it,
-/// its drop-ins, or the hidden links by which ConfigMaps are replaced.
-fn concerns(main: &Path, path: &Path) -> bool {
+/// its drop-ins, or the hidden links by which ConfigMaps are replaced; or of a secret.
+fn concerns(files: &Watched, path: &Path) -> bool {
+    let main = &files.path;
     let Some(name) = path.file_name() else {
         return false;
     };
@@ -193,6 +243,7 @@ fn concerns(main: &Path, path: &Path) -> bool {
         || name.as_encoded_bytes().starts_with(b"..")
         || is_drop_in(path)
         || std::fs::canonicalize(main).is_ok_and(|target| target == path)
+        || files.secrets().iter().any(|secret| secret == path)
 }
 
 #[cfg(test)]
@@ -219,7 +270,9 @@ mod tests {
             let (sender, orders) = mpsc::channel(16);
             let hash = Files::on_disk(&path).unwrap().hash();
             let mut tasks = tokio::task::JoinSet::new();
-            tasks.spawn(watch(path, hash, sender, CancellationToken::new()));
+            let secrets = Arc::new(Mutex::new(vec![dir.path().join("secret")]));
+            let watched = Watched { path, secrets };
+            tasks.spawn(watch(watched, hash, sender, CancellationToken::new()));
             Self { dir, orders, tasks }
         }
 
@@ -274,6 +327,11 @@ mod tests {
         assert!(world.is_ordered().await, "a first drop-in");
         fs::write(world.path("conf.d/10.toml"), "six").unwrap();
         assert!(world.is_ordered().await, "a drop-in");
+        fs::write(world.path("secret"), "one").unwrap();
+        assert!(world.is_ordered().await, "a secret");
+        fs::write(world.path("new"), "two").unwrap();
+        fs::rename(world.path("new"), world.path("secret")).unwrap();
+        assert!(world.is_ordered().await, "a secret that is replaced");
     }
 
     #[tokio::test]

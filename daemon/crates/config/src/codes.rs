@@ -35,6 +35,7 @@ pub(crate) const UNKNOWN_VALUE: Code = Code("CFG014");
 pub(crate) const OUT_OF_BOUNDS: Code = Code("CFG015");
 pub(crate) const MALFORMED: Code = Code("CFG016");
 pub(crate) const NEEDS_ENDPOINT: Code = Code("CFG017");
+pub(crate) const EXCLUSIVE: Code = Code("CFG018");
 pub(crate) const SECRET_INLINE: Code = Code("CFG020");
 pub(crate) const ENDPOINT: Code = Code("CFG021");
 pub(crate) const ADDRESS_CLASH: Code = Code("CFG030");
@@ -49,6 +50,7 @@ pub(crate) const SECRET_UNREADABLE: Code = Code("CFG050");
 pub(crate) const SECRET_LOOSE: Code = Code("CFG051");
 pub(crate) const NO_CREDENTIALS: Code = Code("CFG052");
 pub(crate) const SECRET_CONTENT: Code = Code("CFG053");
+pub(crate) const SECRET_LINK: Code = Code("CFG054");
 /// A change that a running daemon cannot carry out.
 pub const NEEDS_RESTART: Code = Code("CFG060");
 /// A change that waits for an operator's approval.
@@ -124,6 +126,11 @@ pub const CODES: &[(Code, &str, &str)] = &[
         "remove it, or set [google] endpoint to a fake Workspace",
     ),
     (
+        EXCLUSIVE,
+        "two settings exclude each other",
+        "keep one of the two",
+    ),
+    (
         SECRET_INLINE,
         "a secret must not stand in the config",
         "put it into a file and write file:/absolute/path, or credential:NAME with systemd's LoadCredential",
@@ -192,6 +199,11 @@ pub const CODES: &[(Code, &str, &str)] = &[
         SECRET_CONTENT,
         "a secret's file has no usable content",
         "write the secret into it as UTF-8 text",
+    ),
+    (
+        SECRET_LINK,
+        "a secret's file is a symbolic link",
+        "name the file itself, or hand it over as credential:NAME",
     ),
     (
         NEEDS_RESTART,

@@ -38,8 +38,17 @@ pub struct Config {
 /// `[google]`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Google {
-    /// The key of the service account that the domain delegated to.
-    pub service_account_key: SecretSource,
+    /// On whose word users are read.
+    pub mode: Mode,
+    /// The service account that the domain delegated to; always there in the mode
+    /// [`Mode::ServiceAccount`].
+    pub service_account: Option<ServiceAccount>,
+    /// `[google.per_user] client`: the OAuth client that users consent to; always there in the mode
+    /// [`Mode::PerUser`] and with the fallback.
+    pub oauth_client: Option<SecretSource>,
+    /// `fallback = "per_user"`: users whom the delegation does not cover are read by their own
+    /// consent.
+    pub falls_back: bool,
     /// The administrator as whom the Directory is read; without one it is not read.
     pub admin: Option<Address>,
     /// The own domains in lower case, sorted; if the file names none, those of all addresses of
@@ -49,6 +58,74 @@ pub struct Google {
     pub quota: Quota,
     /// Stands for all of Google's hosts; for the fake Workspace. `None`: Google itself.
     pub endpoint: Option<Endpoint>,
+}
+
+impl Google {
+    /// The files that hold what nuncio shows Google, whether the mode uses them or not.
+    pub fn files(&self) -> Vec<PathBuf> {
+        let of_account = match &self.service_account {
+            Some(ServiceAccount::Key(SecretSource::File(path))) => Some(path),
+            Some(ServiceAccount::Keyless(keyless)) => keyless.external_account.as_ref(),
+            Some(ServiceAccount::Key(SecretSource::Credential(_))) | None => None,
+        };
+        let of_client = match &self.oauth_client {
+            Some(SecretSource::File(path)) => Some(path),
+            Some(SecretSource::Credential(_)) | None => None,
+        };
+        of_account.into_iter().chain(of_client).cloned().collect()
+    }
+}
+
+/// `[google] mode`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// `"service_account"`: the domain's delegation.
+    ServiceAccount,
+    /// `"per_user"`: each user's own consent.
+    PerUser,
+}
+
+impl Mode {
+    /// The word in the file.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ServiceAccount => "service_account",
+            Self::PerUser => "per_user",
+        }
+    }
+}
+
+/// How nuncio signs for the service account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ServiceAccount {
+    /// `service_account_key`: with its key.
+    Key(SecretSource),
+    /// `[google.keyless]`: Google signs.
+    Keyless(Keyless),
+}
+
+impl std::fmt::Display for ServiceAccount {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Key(source) => source.fmt(f),
+            Self::Keyless(keyless) => {
+                write!(f, "keyless {}", keyless.service_account)?;
+                match &keyless.external_account {
+                    Some(file) => write!(f, " by file:{}", file.display()),
+                    None => f.write_str(" by the metadata server"),
+                }
+            }
+        }
+    }
+}
+
+/// `[google.keyless]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Keyless {
+    /// The service account's address.
+    pub service_account: Address,
+    /// A file of the type `external_account`; none: the metadata server.
+    pub external_account: Option<PathBuf>,
 }
 
 /// How calls are budgeted: `quota`, `quota_share` and `[google.quota_override]`.
@@ -431,10 +508,7 @@ fn read(
     let guarded = crate::sinks::Guarded {
         config: Path::new(main_name),
         plugins: &plugins.dir,
-        key: match google.as_ref().map(|google| &google.service_account_key) {
-            Some(SecretSource::File(path)) => Some(path),
-            Some(SecretSource::Credential(_)) | None => None,
-        },
+        secrets: google.as_ref().map(Google::files).unwrap_or_default(),
     };
     let spool = crate::storage::spool(&main.table("spool", report), report);
     let log = crate::storage::log(&main.table("log", report), report);

@@ -462,8 +462,33 @@ fn settings(old: &Config, new: &Config) -> Vec<SettingChange> {
     };
     let option = |text: Option<&str>| text.unwrap_or("none").to_owned();
     let (one, other) = (&old.google, &new.google);
-    let key = |google: &crate::Google| google.service_account_key.to_string();
-    add("[google] service_account_key", key(one), key(other), true);
+    let mode = |google: &crate::Google| google.mode.as_str().to_owned();
+    add("[google] mode", mode(one), mode(other), false);
+    let account = |google: &crate::Google| match &google.service_account {
+        Some(account) => account.to_string(),
+        None => "none".to_owned(),
+    };
+    add(
+        "[google] service account",
+        account(one),
+        account(other),
+        false,
+    );
+    let client = |google: &crate::Google| match &google.oauth_client {
+        Some(client) => client.to_string(),
+        None => "none".to_owned(),
+    };
+    add(
+        "[google.per_user] client",
+        client(one),
+        client(other),
+        false,
+    );
+    let fallback = |google: &crate::Google| match google.falls_back {
+        true => crate::Mode::PerUser.as_str().to_owned(),
+        false => "none".to_owned(),
+    };
+    add("[google] fallback", fallback(one), fallback(other), false);
     let admin = |google: &crate::Google| option(google.admin.as_ref().map(Address::as_str));
     add("[google] admin", admin(one), admin(other), false);
     let domains = |google: &crate::Google| google.domains.join(", ");
@@ -479,7 +504,7 @@ fn settings(old: &Config, new: &Config) -> Vec<SettingChange> {
             .collect();
         format!("{}, share {}{overrides}", quota.list.as_str(), quota.share)
     };
-    add("[google] quota", quota(one), quota(other), true);
+    add("[google] quota", quota(one), quota(other), false);
     let (one, other) = (&old.sync, &new.sync);
     add(
         "[sync] poll_interval",

@@ -1,8 +1,8 @@
-//! Reads `[google]`: the key's source, the domain's own names and the endpoint. Whether Google
+//! Reads `[google]`: on whose word users are read, the domain's own names and the endpoint. Whether Google
 //! agrees is not judged here.
 
 use crate::codes;
-use crate::config::{Endpoint, Google, PriceList, Quota};
+use crate::config::{Endpoint, Google, Keyless, Mode, PriceList, Quota, ServiceAccount};
 use crate::keys;
 use crate::raw::{self, Table, Text};
 use crate::report::Report;
@@ -11,10 +11,14 @@ use crate::values::{self, Choice};
 use nuncio_model::Address;
 use nuncio_model::untrusted;
 use std::net::IpAddr;
+use std::path::Path;
 use toml::de::DeValue;
 
 const KEY_HINT: &str = "add `service_account_key = \"file:/etc/nuncio/service-account.json\"` or \
                         `\"credential:service-account\"`";
+
+const CLIENT_HINT: &str = "add `[google.per_user]` with `client = \"file:/etc/nuncio/oauth-client.json\"` \
+                           or `\"credential:oauth-client\"`";
 
 /// Far above any budget of Google's.
 const MOST_UNITS: u32 = 4_000_000_000;
@@ -38,23 +42,7 @@ pub(crate) fn read(top: &Table<'_>, report: &mut Report<'_>) -> Option<Google> {
         return None;
     }
     table.check_keys(&keys::GOOGLE, report);
-    let modes = [
-        ("service_account", Choice::Built(())),
-        ("per_user", Choice::Planned),
-    ];
-    table.choice("mode", &modes, report);
-    let service_account_key = match table.value("service_account_key") {
-        Some(value) if value.get_ref().as_str().is_none() => {
-            raw::hide_leaves(value, report);
-            table.text("service_account_key", report);
-            None
-        }
-        _ => table
-            .required_text("service_account_key", KEY_HINT, report)
-            .and_then(|text| {
-                SecretSource::parse(&table.name_of("service_account_key"), &text, report)
-            }),
-    };
+    let who = credentials(&table, report);
     let admin = table
         .text("admin", report)
         .and_then(|text| values::address(&table.name_of("admin"), &text, report));
@@ -63,12 +51,140 @@ pub(crate) fn read(top: &Table<'_>, report: &mut Report<'_>) -> Option<Google> {
         .text("endpoint", report)
         .and_then(|text| endpoint(&table.name_of("endpoint"), &text, report));
     let quota = quota(&table, report);
+    let who = who?;
     Some(Google {
-        service_account_key: service_account_key?,
+        mode: who.mode,
+        service_account: who.service_account,
+        oauth_client: who.oauth_client,
+        falls_back: who.falls_back,
         admin,
         domains,
         quota,
         endpoint,
+    })
+}
+
+/// On whose word users are read.
+struct Credentials {
+    mode: Mode,
+    service_account: Option<ServiceAccount>,
+    oauth_client: Option<SecretSource>,
+    falls_back: bool,
+}
+
+/// `mode`, `service_account_key`, `fallback`, `[google.keyless]` and `[google.per_user]`; what the
+/// mode does not use may stand there, so that a switch is one word. `None` after a report.
+fn credentials(table: &Table<'_>, report: &mut Report<'_>) -> Option<Credentials> {
+    let modes = [
+        ("service_account", Choice::Built(Mode::ServiceAccount)),
+        ("per_user", Choice::Built(Mode::PerUser)),
+    ];
+    let mode = table.choice("mode", &modes, report);
+    let mode = mode.unwrap_or(Mode::ServiceAccount);
+    let fallbacks = [("per_user", Choice::Built(()))];
+    let falls_back = table.choice("fallback", &fallbacks, report).is_some();
+    let per_user = table.table("per_user", report);
+    let keyless = table.table("keyless", report);
+    let (has_key, has_keyless) = (
+        table.value("service_account_key").is_some(),
+        keyless.is_present(),
+    );
+    let needs_client = mode == Mode::PerUser || falls_back;
+    let mut is_complete = true;
+    let service_account = match (has_key, has_keyless) {
+        (true, true) => {
+            let span = table.value("service_account_key").map(|key| key.span());
+            report.add(
+                codes::EXCLUSIVE,
+                &span.unwrap_or(0..0),
+                "`[google] service_account_key` and `[google.keyless]` exclude each other",
+                "keep one of the two: keyless needs no key",
+            );
+            read_keyless(&keyless, report);
+            None
+        }
+        (true, false) => {
+            let key = secret(table, "service_account_key", report);
+            key.map(ServiceAccount::Key)
+        }
+        (false, true) => read_keyless(&keyless, report).map(ServiceAccount::Keyless),
+        (false, false) if mode == Mode::ServiceAccount => {
+            table.required_text("service_account_key", KEY_HINT, report);
+            None
+        }
+        (false, false) => None,
+    };
+    is_complete &= service_account.is_some() || mode == Mode::PerUser;
+    per_user.check_keys(&keys::PER_USER, report);
+    let oauth_client = match per_user.value("client") {
+        Some(_) => secret(&per_user, "client", report),
+        None if per_user.is_present() => {
+            per_user.required_text("client", CLIENT_HINT, report);
+            None
+        }
+        None if needs_client && !table.is_mistyped("per_user") => {
+            let key = if mode == Mode::PerUser {
+                "mode"
+            } else {
+                "fallback"
+            };
+            let span = table.value(key).map(|value| value.span());
+            report.add(
+                codes::MISSING_KEY,
+                &span.unwrap_or(0..0),
+                format!("`[google] {key}` is \"per_user\", but the section `[google.per_user]` is missing"),
+                CLIENT_HINT,
+            );
+            None
+        }
+        None => None,
+    };
+    is_complete &= oauth_client.is_some() || !needs_client;
+    is_complete.then_some(Credentials {
+        mode,
+        service_account,
+        oauth_client,
+        falls_back,
+    })
+}
+
+/// A secret's source; what stands in its place may be the secret itself, and is not quoted.
+fn secret(table: &Table<'_>, key: &str, report: &mut Report<'_>) -> Option<SecretSource> {
+    if let Some(value) = table.value(key)
+        && value.get_ref().as_str().is_none()
+    {
+        raw::hide_leaves(value, report);
+    }
+    let text = table.text(key, report)?;
+    SecretSource::parse(&table.name_of(key), &text, report)
+}
+
+fn read_keyless(table: &Table<'_>, report: &mut Report<'_>) -> Option<Keyless> {
+    table.check_keys(&keys::KEYLESS, report);
+    let hint = "add `service_account = \"NAME@PROJECT.iam.gserviceaccount.com\"`";
+    let account = table.required_text("service_account", hint, report);
+    let account =
+        account.and_then(|text| values::address(&table.name_of("service_account"), &text, report));
+    let external_account = match table.text("source", report) {
+        None => None,
+        Some(text) if text.value == "metadata" => None,
+        Some(text) => match text.value.strip_prefix("file:").map(Path::new) {
+            Some(path) if values::is_plain_absolute(path) => Some(path.to_owned()),
+            _ => {
+                let message = format!(
+                    "`{}` is neither \"metadata\" nor a file",
+                    table.name_of("source")
+                );
+                let hint =
+                    "write \"metadata\", or \"file:/absolute/path\" of an external-account file";
+                report.add(codes::UNKNOWN_VALUE, &text.span, message, hint);
+                return None;
+            }
+        },
+    };
+    Some(Keyless {
+        service_account: account?,
+        external_account,
     })
 }
 

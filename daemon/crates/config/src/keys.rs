@@ -33,8 +33,21 @@ pub(crate) const GOOGLE: Keys = Keys {
         "quota_share",
         "quota_override",
         "endpoint",
+        "fallback",
+        "per_user",
+        "keyless",
     ],
-    planned: &["fallback", "per_user", "keyless", "actions"],
+    planned: &["actions"],
+};
+
+pub(crate) const PER_USER: Keys = Keys {
+    built: &["client"],
+    planned: &[],
+};
+
+pub(crate) const KEYLESS: Keys = Keys {
+    built: &["service_account", "source"],
+    planned: &[],
 };
 
 pub(crate) const QUOTA_OVERRIDE: Keys = Keys {
@@ -131,6 +144,8 @@ pub(crate) const SECTIONS: &[(&str, Keys)] = &[
     ("the top of the file", TOP),
     ("[google]", GOOGLE),
     ("[google.quota_override]", QUOTA_OVERRIDE),
+    ("[google.per_user]", PER_USER),
+    ("[google.keyless]", KEYLESS),
     ("[sync]", SYNC),
     ("[[users]]", USERS),
     ("[[users]] accounts", ACCOUNT),

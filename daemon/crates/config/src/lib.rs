@@ -26,9 +26,9 @@ mod values;
 
 pub use codes::{CODES, Code, HELD, NEEDS_RESTART, STALE};
 pub use config::{
-    Account, Batch, Config, DirGrant, DirMode, DrivePermissions, Endpoint, Google, Grants, Limits,
-    Log, LogFormat, Plugins, PriceList, Quota, Rate, RecordKind, Retry, Since, Sink, Spool, Sync,
-    User,
+    Account, Batch, Config, DirGrant, DirMode, DrivePermissions, Endpoint, Google, Grants, Keyless,
+    Limits, Log, LogFormat, Mode, Plugins, PriceList, Quota, Rate, RecordKind, Retry,
+    ServiceAccount, Since, Sink, Spool, Sync, User,
 };
 pub use diff::{Diff, SettingChange, SinkChange, SinkChangeKind, UserChange, UserChangeKind};
 pub use errors::{Errors, Problem};

@@ -10,6 +10,7 @@ use nuncio_model::Secret;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// No key or token is larger; a wrong path to something huge must not fill the memory.
@@ -44,8 +45,17 @@ impl SecretSource {
             path: path.clone(),
             source,
         };
+        let named = std::fs::symlink_metadata(&path).map_err(fail)?;
+        if access == Access::Private && named.is_symlink() {
+            return Err(SecretError::Link { path });
+        }
         let mut opened = File::open(&path).map_err(fail)?;
         let metadata = opened.metadata().map_err(fail)?;
+        // Put in its place since it was looked at.
+        let is_other = (named.dev(), named.ino()) != (metadata.dev(), metadata.ino());
+        if access == Access::Private && is_other {
+            return Err(SecretError::Link { path });
+        }
         if !metadata.is_file() {
             return Err(SecretError::NotAFile { path });
         }
@@ -154,6 +164,12 @@ pub enum SecretError {
         /// The path.
         path: PathBuf,
     },
+    /// A symbolic link: whoever may set it chooses what is read.
+    #[error("{} is a symbolic link, and a secret is never read through one", path.display())]
+    Link {
+        /// The path.
+        path: PathBuf,
+    },
     /// Others may read or change the file.
     #[error("{} {problem}", path.display())]
     Loose {
@@ -185,6 +201,7 @@ impl SecretError {
             SecretError::Unreadable { .. } | SecretError::NotAFile { .. } => {
                 codes::SECRET_UNREADABLE
             }
+            SecretError::Link { .. } => codes::SECRET_LINK,
             SecretError::Loose { .. } => codes::SECRET_LOOSE,
             SecretError::NoCredentials { .. } => codes::NO_CREDENTIALS,
             SecretError::Content { .. } => codes::SECRET_CONTENT,
@@ -214,6 +231,11 @@ impl SecretError {
                 ),
                 _ => "see the cause".to_owned(),
             },
+            SecretError::Link { .. } => {
+                "name the file itself; where a secret is mounted as a link, such as by Kubernetes, \
+                 hand it over as credential:NAME ($CREDENTIALS_DIRECTORY names the folder)"
+                    .to_owned()
+            }
             SecretError::NotAFile { .. } => "name the file itself".to_owned(),
             SecretError::Loose { path, .. } => format!(
                 "chmod 0640 {} (or 0600), owned by root or by the daemon's user",

@@ -32,7 +32,8 @@ const DEFAULT_LOG: Rate = Rate {
 pub(crate) struct Guarded<'a> {
     pub(crate) config: &'a Path,
     pub(crate) plugins: &'a Path,
-    pub(crate) key: Option<&'a PathBuf>,
+    /// Files with secrets.
+    pub(crate) secrets: Vec<PathBuf>,
 }
 
 /// Where each sink of all files stands.
@@ -332,7 +333,7 @@ fn host_path(
     let host = values::absolute_path(name, text, report)?;
     let laid_open = if guarded.config.is_absolute() && guarded.config.starts_with(&host) {
         Some("holds the config file")
-    } else if guarded.key.is_some_and(|key| key.starts_with(&host)) {
+    } else if guarded.secrets.iter().any(|file| file.starts_with(&host)) {
         Some("holds the service account's key")
     } else if guarded.plugins.starts_with(&host) || host.starts_with(guarded.plugins) {
         Some("overlaps [plugins] dir")

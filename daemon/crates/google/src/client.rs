@@ -82,6 +82,24 @@ pub(crate) fn new(endpoint: &Endpoint) -> io::Result<Client> {
     Ok(builder.build(connector))
 }
 
+/// A client for plain HTTP to the metadata server, which has no TLS.
+/// <https://cloud.google.com/compute/docs/metadata/overview>
+pub(crate) fn plain() -> Client {
+    let mut tcp = HttpConnector::new();
+    tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
+    let tls = rustls::ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("ring has the default versions of TLS")
+        .with_root_certificates(rustls::RootCertStore::empty())
+        .with_no_client_auth();
+    let connector = HttpsConnectorBuilder::new()
+        .with_tls_config(tls)
+        .https_or_http()
+        .enable_http1()
+        .wrap_connector(tcp);
+    hyper_util::client::legacy::Client::builder(TokioExecutor::new()).build(connector)
+}
+
 /// An answer with its whole body.
 #[derive(Debug)]
 pub(crate) struct Answer {

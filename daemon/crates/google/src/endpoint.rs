@@ -100,10 +100,18 @@ impl Endpoint {
 
     /// The URL of `path` (no slash in front, already encoded, maybe with a query).
     pub(crate) fn url(&self, api: Api, path: &str) -> String {
-        format!(
-            "{}/{path}",
-            self.override_origin.as_deref().unwrap_or(api.origin())
-        )
+        format!("{}/{path}", self.origin_or(api.origin()))
+    }
+
+    /// `google`, or the server that stands for it.
+    pub(crate) fn origin_or<'a>(&'a self, google: &'a str) -> &'a str {
+        self.override_origin.as_deref().unwrap_or(google)
+    }
+
+    /// The page where a person consents.
+    pub(crate) fn consent_url(&self) -> String {
+        let origin = self.origin_or("https://accounts.google.com");
+        format!("{origin}/o/oauth2/v2/auth")
     }
 
     /// Where to ask for tokens with a key whose file names `token_uri`; none if that is a host

@@ -1,15 +1,15 @@
-//! The way in: one key, one connection pool, one governor, and clients for mailboxes.
+//! The way in: one set of credentials, one connection pool, one governor, and clients for mailboxes.
 
 use crate::api::CalendarGrant;
-use crate::auth::{Key, Tokens};
+use crate::auth::{Credentials, GrantedBy, Login, NewConsent, Scopes, Tokens, Uncovered, Wire};
 use crate::http::Transport;
-use crate::quota::{ApiName, DayUsage, Governor, QuotaOptions, Usage};
-use crate::{Calendar, Directory, Drive, Endpoint, Error, Gmail, Limits, client};
-use nuncio_model::{AccountKey, Address, Clock};
+use crate::quota::{ApiName, DayUsage, Governors, QuotaOptions, Usage};
+use crate::{AuthError, Calendar, Directory, Drive, Endpoint, Error, Gmail, Limits, client};
+use nuncio_model::{AccountKey, Address, Clock, Secret};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Google for one service account. Clones share everything.
+/// Google, by one set of credentials at a time. Clones share everything.
 #[derive(Clone)]
 pub struct Google {
     transport: Arc<Transport>,
@@ -29,7 +29,7 @@ impl Google {
     /// # Errors
     /// [`Error::RootCertificates`].
     pub fn open(
-        key: Key,
+        credentials: impl Into<Credentials>,
         endpoint: Endpoint,
         clock: Arc<dyn Clock>,
         limits: Limits,
@@ -38,19 +38,67 @@ impl Google {
     ) -> Result<Self, Error> {
         let client = client::new(&endpoint).map_err(Error::RootCertificates)?;
         let in_flight = limits.in_flight_per_mailbox;
-        let governor = Arc::new(Governor::new(quota, in_flight, Arc::clone(&clock), days));
-        let tokens = Tokens::new(
-            key,
+        let governors = Arc::new(Governors::new(quota, in_flight, Arc::clone(&clock), days));
+        let wire = Wire::new(
             client.clone(),
-            Arc::clone(&governor),
+            endpoint.clone(),
+            Arc::clone(&governors),
             Arc::clone(&clock),
-            &limits,
         );
-        let transport = Transport::new(client, endpoint, tokens, governor, clock, limits);
+        let tokens = Tokens::new(credentials.into(), wire, &limits);
+        let transport = Transport::new(client, endpoint, tokens, governors, clock, limits);
         Ok(Self {
             transport: Arc::new(transport),
             calendar: CalendarGrant::default(),
         })
+    }
+
+    /// Puts other credentials in force: calls that begin from now on use them.
+    pub fn replace_credentials(&self, credentials: Credentials) {
+        self.transport.tokens().replace(credentials);
+    }
+
+    /// Puts other budgets in force: calls that begin from now on are held by them.
+    pub fn replace_quota(&self, quota: QuotaOptions) {
+        self.transport.governors().replace(quota);
+    }
+
+    /// Asks for a token with other credentials, and keeps nothing.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub async fn try_credentials(
+        &self,
+        credentials: Credentials,
+        subject: Option<&Address>,
+        scopes: Scopes,
+    ) -> Result<(), AuthError> {
+        let wire = self.transport.tokens().wire().clone();
+        let tokens = Tokens::new(credentials, wire, self.transport.limits());
+        let subject = subject.map(Address::as_str);
+        tokens.token(subject, scopes).await.map(drop)
+    }
+
+    /// Trades the code of a login for a consent. Whose it is, is for the caller to judge.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub async fn finish_login(
+        &self,
+        login: &Login,
+        code: &Secret,
+    ) -> Result<NewConsent, AuthError> {
+        self.transport.tokens().wire().finish(login, code).await
+    }
+
+    /// Forgets tokens and refusals of a user, so that the next call asks anew.
+    pub fn forget_tokens(&self, subject: &str) {
+        self.transport.tokens().forget(subject);
+    }
+
+    /// On whose word a user's tokens are given, and why it is not the delegation's.
+    pub fn granted_by(&self, subject: &str) -> (GrantedBy, Option<Uncovered>) {
+        self.transport.tokens().granted_by(subject)
     }
 
     /// What was spent of the project's budgets.

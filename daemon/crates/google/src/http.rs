@@ -7,7 +7,7 @@ use crate::auth::{Bearer, Scopes, Tokens};
 use crate::client::{self, Client};
 use crate::endpoint::Api;
 use crate::limits::LONGEST_WAIT_IN_CALL;
-use crate::quota::{Ask, Governor, PauseCause, Paused, Purpose, Spent};
+use crate::quota::{Ask, Governor, Governors, PauseCause, Paused, Purpose, Spent};
 use crate::{Endpoint, Error, Limits, Status, retry};
 use bytes::Bytes;
 use http::header::{ACCEPT_ENCODING, AUTHORIZATION, HeaderValue};
@@ -81,7 +81,7 @@ pub(crate) struct Transport {
     client: Client,
     endpoint: Endpoint,
     tokens: Tokens,
-    governor: Arc<Governor>,
+    governors: Arc<Governors>,
     clock: Arc<dyn Clock>,
     limits: Limits,
     /// Holders of large messages.
@@ -94,7 +94,7 @@ impl Transport {
         client: Client,
         endpoint: Endpoint,
         tokens: Tokens,
-        governor: Arc<Governor>,
+        governors: Arc<Governors>,
         clock: Arc<dyn Clock>,
         limits: Limits,
     ) -> Self {
@@ -104,7 +104,7 @@ impl Transport {
             client,
             endpoint,
             tokens,
-            governor,
+            governors,
             clock,
             limits,
             large,
@@ -112,8 +112,21 @@ impl Transport {
         }
     }
 
-    pub(crate) fn governor(&self) -> &Governor {
-        &self.governor
+    pub(crate) fn tokens(&self) -> &Tokens {
+        &self.tokens
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// The budgets in force.
+    pub(crate) fn governor(&self) -> Arc<Governor> {
+        self.governors.now()
+    }
+
+    pub(crate) fn governors(&self) -> &Governors {
+        &self.governors
     }
 
     /// Waits for the right to hold a large message.
@@ -245,7 +258,8 @@ impl Transport {
         let left = deadline.saturating_duration_since(asked_at);
         let patience = left.min(LONGEST_WAIT_IN_CALL);
         // Held until the body is read: Google counts a call that is being answered.
-        let permit = self.governor.permit(context.ask(), patience).await;
+        let governor = self.governors.now();
+        let permit = governor.permit(context.ask(), patience).await;
         let _permit = permit.map_err(|Paused { left, cause }| match cause {
             PauseCause::Google => Error::Paused { method, left },
             PauseCause::Day => Error::DayUsed { method, left },
@@ -259,16 +273,16 @@ impl Transport {
             .map_err(|_| self.timeout(context))?
             .map_err(|error| Error::exchange(method, error, max_bytes))?;
         if answer.status.is_success() {
-            self.governor.good(context.ask());
+            governor.good(context.ask());
             return Ok(answer.body);
         }
         let status = Status::read(method, &answer, self.now(), bearer.expose());
         match (status.spent, status.retry_after) {
-            (Some(spent), hint) => self.governor.refused(context.ask(), spent, hint),
+            (Some(spent), hint) => governor.refused(context.ask(), spent, hint),
             // Whatever it is, Google asks to be left alone.
             (None, Some(_)) => {
                 let hint = status.retry_after;
-                self.governor.refused(context.ask(), Spent::Failing, hint);
+                governor.refused(context.ask(), Spent::Failing, hint);
             }
             (None, None) => {}
         }
@@ -297,11 +311,11 @@ impl Transport {
     }
 
     /// Without it Google may count a whole domain as one user, the service account. Hashed with
-    /// the service account's name, so that it tells outsiders nothing.
+    /// the name by which Google knows us, so that it tells outsiders nothing.
     /// <https://developers.google.com/workspace/calendar/api/guides/quota>
     fn quota_user(&self, mailbox: &str) -> String {
         let mut hasher = Sha256::new();
-        hasher.update(self.tokens.client_email());
+        hasher.update(self.tokens.name());
         hasher.update([0]);
         hasher.update(mailbox);
         let mut hex = String::with_capacity(2 * QUOTA_USER_BYTES);

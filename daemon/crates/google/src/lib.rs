@@ -1,4 +1,4 @@
-//! Google for nuncio: service-account tokens, one HTTP transport, permits, and the calls of
+//! Google for nuncio: tokens, one HTTP transport, permits, and the calls of
 //! Gmail, Calendar, Drive and the Directory. All of it is non-generic, so that the HTTP stack is compiled here
 //! once. What to call when, and what an answer means for a feed, is not here.
 //!
@@ -27,7 +27,11 @@ pub use api::{
     RawEvent, RawMessage, RawPerson, RawProperties, RawSolution, RawTime, ReadPrices, RootRights,
     SCOPES_CALENDAR, SCOPES_CALENDAR_WHOLE, SCOPES_DIRECTORY, SCOPES_DRIVE, SCOPES_GMAIL, Thread,
 };
-pub use auth::{AuthError, Denied, Key, KeyError, Refusal, Scopes};
+pub use auth::{
+    AuthError, Consent, ConsentStore, Consents, Credentials, Denied, ExternalAccount,
+    ExternalAccountError, GrantedBy, IDENTITY_SCOPES, Key, KeyError, Keyless, Login, NewConsent,
+    OAuthClient, OAuthClientError, RedirectError, Refusal, Scopes, Signer, Uncovered, Workload,
+};
 pub use endpoint::{Endpoint, EndpointError};
 pub use error::Error;
 pub use google::Google;

@@ -2,7 +2,8 @@
 
 use crate::{parse, with_google};
 use nuncio_config::{
-    DirMode, DrivePermissions, LogFormat, PriceList, Rate, RecordKind, SecretSource, Since,
+    DirMode, DrivePermissions, LogFormat, Mode, PriceList, Rate, RecordKind, SecretSource,
+    ServiceAccount, Since,
 };
 use nuncio_model::{Content, Source, Who};
 use std::path::{Path, PathBuf};
@@ -23,7 +24,13 @@ plugin = "search.wasm"
     );
     let config = parse(&text).unwrap();
     let key = SecretSource::File(PathBuf::from("/etc/nuncio/key.json"));
-    assert_eq!(config.google.service_account_key, key);
+    assert_eq!(config.google.mode, Mode::ServiceAccount);
+    assert_eq!(
+        config.google.service_account,
+        Some(ServiceAccount::Key(key))
+    );
+    assert_eq!(config.google.oauth_client, None);
+    assert!(!config.google.falls_back);
     assert_eq!(config.google.admin, None);
     assert_eq!(config.google.domains, ["example.com"]);
     let quota = &config.google.quota;
@@ -153,9 +160,10 @@ format = "json"
 "#,
     )
     .unwrap();
+    let key = SecretSource::Credential("service-account".into());
     assert_eq!(
-        config.google.service_account_key,
-        SecretSource::Credential("service-account".into())
+        config.google.service_account,
+        Some(ServiceAccount::Key(key))
     );
     assert_eq!(
         config.google.admin.as_ref().map(|admin| admin.as_str()),
@@ -298,5 +306,51 @@ fn what_the_example_comments_out_is_accepted_too() {
         })
         .collect();
     assert_ne!(uncommented.trim(), EXAMPLE.trim());
-    parse(&uncommented).unwrap_or_else(|errors| panic!("example.toml, uncommented:\n{errors}"));
+    // The two exclude each other.
+    let key = "service_account_key = \"file:/etc/nuncio/service-account.json\"\n";
+    let keyless = "[google.keyless]\nservice_account = \"nuncio@project.iam.gserviceaccount.com\"\n\
+                   source = \"metadata\"\n";
+    for one in [key, keyless] {
+        assert!(uncommented.contains(one), "{one}");
+        let text = uncommented.replace(one, "");
+        parse(&text).unwrap_or_else(|errors| panic!("example.toml, uncommented:\n{errors}"));
+    }
+}
+
+#[test]
+fn consents_fallback_and_signing_without_a_key_are_read() {
+    let per_user =
+        "[google]\nmode = \"per_user\"\n[google.per_user]\nclient = \"credential:oauth-client\"\n";
+    let google = parse(per_user).unwrap().google;
+    assert_eq!(google.mode, Mode::PerUser);
+    assert_eq!(google.service_account, None);
+    let client = SecretSource::Credential("oauth-client".into());
+    assert_eq!(google.oauth_client, Some(client));
+    let both = "[google]\nservice_account_key = \"file:/k\"\nfallback = \"per_user\"\n\
+                [google.per_user]\nclient = \"file:/c\"\n";
+    let google = parse(both).unwrap().google;
+    assert_eq!(google.mode, Mode::ServiceAccount);
+    assert!(google.falls_back);
+    assert_eq!(google.files(), [PathBuf::from("/k"), PathBuf::from("/c")]);
+    for (source, external) in [
+        ("", None),
+        ("source = \"metadata\"\n", None),
+        (
+            "source = \"file:/x.json\"\n",
+            Some(PathBuf::from("/x.json")),
+        ),
+    ] {
+        let text = format!(
+            "[google.keyless]\nservice_account = \"N@p.iam.gserviceaccount.com\"\n{source}"
+        );
+        let google = parse(&text).unwrap().google;
+        let Some(ServiceAccount::Keyless(keyless)) = google.service_account else {
+            panic!("{source}");
+        };
+        assert_eq!(keyless.external_account, external);
+        assert_eq!(
+            keyless.service_account.as_str(),
+            "n@p.iam.gserviceaccount.com"
+        );
+    }
 }

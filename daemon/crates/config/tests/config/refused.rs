@@ -256,7 +256,6 @@ fn planned_values_are_refused_by_name() {
         &alone(
             r##"
 [google]
-mode = "per_user"
 service_account_key = "file:/etc/nuncio/key.json"
 [sinks.search]
 plugin = "search.wasm"
@@ -264,15 +263,67 @@ start = "backfill"
 "##,
         ),
         r##"
-error[CFG011]: nuncio.toml:2:8: `[google] mode`: "per_user" is not built yet in this release; remove it
-  2 | mode = "per_user"
-    |        ^^^^^^^^^^
-  hint: allowed: "service_account"
-
-error[CFG011]: nuncio.toml:6:9: `[sinks.search] start`: "backfill" is not built yet in this release; remove it
-  6 | start = "backfill"
+error[CFG011]: nuncio.toml:5:9: `[sinks.search] start`: "backfill" is not built yet in this release; remove it
+  5 | start = "backfill"
     |         ^^^^^^^^^^
   hint: allowed: "retained"
+"##,
+    );
+}
+
+#[test]
+fn what_google_is_shown_must_fit_the_mode() {
+    check(
+        &alone(
+            r##"
+[google]
+mode = "per_user"
+fallback = "service_account"
+"##,
+        ),
+        r##"
+error[CFG012]: nuncio.toml:2:8: `[google] mode` is "per_user", but the section `[google.per_user]` is missing
+  2 | mode = "per_user"
+    |        ^^^^^^^^^^
+  hint: add `[google.per_user]` with `client = "file:/etc/nuncio/oauth-client.json"` or `"credential:oauth-client"`
+
+error[CFG014]: nuncio.toml:3:12: `[google] fallback` does not know "service_account"
+  3 | fallback = "service_account"
+    |            ^^^^^^^^^^^^^^^^^
+  hint: allowed: "per_user"
+"##,
+    );
+    check(
+        &alone(
+            r##"
+[google]
+service_account_key = "file:/k"
+[google.per_user]
+[google.keyless]
+service_account = "nobody"
+source = "/run/token"
+"##,
+        ),
+        r##"
+error[CFG018]: nuncio.toml:2:23: `[google] service_account_key` and `[google.keyless]` exclude each other
+  2 | service_account_key = "file:/k"
+    |                       ^^^^^^^^^
+  hint: keep one of the two: keyless needs no key
+
+error[CFG012]: nuncio.toml:3:1: `[google] per_user.client` is missing
+  3 | [google.per_user]
+    | ^^^^^^^^^^^^^^^^^
+  hint: add `[google.per_user]` with `client = "file:/etc/nuncio/oauth-client.json"` or `"credential:oauth-client"`
+
+error[CFG016]: nuncio.toml:5:19: `[google] keyless.service_account`: "nobody" is not a mail address
+  5 | service_account = "nobody"
+    |                   ^^^^^^^^
+  hint: write it as local@domain, such as "ana@example.com"
+
+error[CFG014]: nuncio.toml:6:10: `[google] keyless.source` is neither "metadata" nor a file
+  6 | source = "/run/token"
+    |          ^^^^^^^^^^^^
+  hint: write "metadata", or "file:/absolute/path" of an external-account file
 "##,
     );
 }

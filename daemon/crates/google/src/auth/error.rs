@@ -44,6 +44,58 @@ pub enum AuthError {
     /// The key cannot sign.
     #[error("the service account's key cannot sign")]
     Signing(#[source] Arc<rustls::Error>),
+    /// Google does not sign for the service account.
+    #[error("Google does not sign for {service_account}: {message}")]
+    NotSigned {
+        /// The service account.
+        service_account: String,
+        /// Google's sentence, escaped.
+        message: String,
+    },
+    /// The token of the other identity provider cannot be read.
+    #[error("the token in {file} cannot be read: {what}")]
+    SubjectToken {
+        /// The file that the external-account file names.
+        file: String,
+        /// Why.
+        what: String,
+    },
+    /// The user did not log in.
+    #[error("{user} has not logged in")]
+    NoConsent {
+        /// The user.
+        user: String,
+    },
+    /// The user's consent cannot be read.
+    #[error("the consent of {user} cannot be read: {what}")]
+    ConsentUnreadable {
+        /// The user.
+        user: String,
+        /// Why.
+        what: String,
+    },
+    /// The consent is for another OAuth client than the config names now.
+    #[error("the consent of {user} is for another OAuth client")]
+    OtherClient {
+        /// The user.
+        user: String,
+    },
+    /// The consent opens another account than the one that is asked for.
+    #[error("the consent of {user} opens the account of {mailbox}")]
+    OtherMailbox {
+        /// The user.
+        user: String,
+        /// Whose account it is, escaped.
+        mailbox: String,
+    },
+    /// The user left a scope out of the consent.
+    #[error("the consent{} does not include {scope}", user.as_ref().map(|user| format!(" of {user}")).unwrap_or_default())]
+    MissingScope {
+        /// The user, where it is known.
+        user: Option<String>,
+        /// The scope.
+        scope: &'static str,
+    },
 }
 
 /// A refusal of the token endpoint. Texts are escaped and cut.
@@ -102,6 +154,8 @@ pub enum Refusal {
     BadSignature,
     /// A failure of Google in the form of a refusal.
     Transient,
+    /// A user's consent that is no longer good: revoked, expired, or ended by a new password.
+    Revoked,
     /// Any other.
     Other,
 }
@@ -126,6 +180,7 @@ impl Refusal {
             {
                 Self::NoSuchUser
             }
+            AuthErrorCode::InvalidGrant if says("expired or revoked") => Self::Revoked,
             AuthErrorCode::InvalidRequest if says("impersonation") => Self::NotPrimaryAddress,
             AuthErrorCode::Other(word) => match word.as_str() {
                 "admin_policy_enforced" => Self::AdminPolicy,
@@ -142,6 +197,34 @@ impl Refusal {
 }
 
 impl AuthError {
+    /// The same, where a refresh token was refused: Google has several sentences for one that is
+    /// no longer good.
+    pub(super) fn of_consent(self) -> Self {
+        match self {
+            Self::Denied(denied)
+                if denied.refusal == Refusal::Other
+                    && denied.error == AuthErrorCode::InvalidGrant =>
+            {
+                Self::Denied(Arc::new(Denied {
+                    refusal: Refusal::Revoked,
+                    ..Denied::clone(&denied)
+                }))
+            }
+            other => other,
+        }
+    }
+
+    /// Whether it says that the delegation does not cover a user, or not yet.
+    pub(super) fn is_uncovered(&self) -> bool {
+        let Self::Denied(denied) = self else {
+            return false;
+        };
+        matches!(
+            denied.refusal,
+            Refusal::NotDelegated | Refusal::AccessDenied | Refusal::AdminPolicy
+        )
+    }
+
     /// What to do next.
     pub fn next(&self) -> Next {
         match self {
@@ -158,8 +241,15 @@ impl AuthError {
             | Self::Malformed { .. }
             | Self::Network(_)
             | Self::CutBody(_)
+            | Self::SubjectToken { .. }
             | Self::Timeout(_) => Next::Backoff,
-            Self::Signing(_) => Next::Reauthorize,
+            Self::Signing(_)
+            | Self::NotSigned { .. }
+            | Self::NoConsent { .. }
+            | Self::ConsentUnreadable { .. }
+            | Self::OtherClient { .. }
+            | Self::OtherMailbox { .. }
+            | Self::MissingScope { .. } => Next::Reauthorize,
         }
     }
 
@@ -178,6 +268,7 @@ impl AuthError {
                 Refusal::BadSignature => "AUTH018",
                 Refusal::Transient => "AUTH019",
                 Refusal::Other => "AUTH020",
+                Refusal::Revoked => "AUTH028",
             },
             Self::Busy { .. } => "AUTH021",
             Self::Malformed { .. } => "AUTH022",
@@ -186,13 +277,23 @@ impl AuthError {
             Self::Timeout(_) => "AUTH025",
             Self::Paused(_) => "AUTH026",
             Self::Signing(_) => "AUTH027",
+            Self::NoConsent { .. } => "AUTH029",
+            Self::ConsentUnreadable { .. } => "AUTH030",
+            Self::OtherClient { .. } => "AUTH031",
+            Self::OtherMailbox { .. } => "AUTH032",
+            Self::MissingScope { .. } => "AUTH033",
+            Self::NotSigned { .. } => "AUTH034",
+            Self::SubjectToken { .. } => "AUTH035",
         }
     }
 
-    /// What an operator can do.
+    /// What an operator can do; `ADDRESS` in it stands for the account.
     pub fn hint(&self) -> &'static str {
         match self {
             Self::Denied(denied) => match denied.refusal {
+                Refusal::Revoked => {
+                    "the user took the consent back, has a new password, or it has expired: nuncio login ADDRESS"
+                }
                 Refusal::NotDelegated => {
                     "grant domain-wide delegation to the service account's numeric client id (not its e-mail) in the Admin console; a new grant takes up to 24 hours to reach every user"
                 }
@@ -229,6 +330,22 @@ impl AuthError {
                 "check this machine's network, DNS and firewall; nuncio tries again"
             }
             Self::Signing(_) => "make a new key in the Cloud console and replace the file",
+            Self::NoConsent { .. } | Self::OtherClient { .. } => "nuncio login ADDRESS",
+            Self::ConsentUnreadable { .. } => {
+                "mend what the message names, or log in again: nuncio login ADDRESS"
+            }
+            Self::OtherMailbox { .. } => {
+                "the account was renamed, or another one consented; correct the user's email in the config, or: nuncio login ADDRESS"
+            }
+            Self::MissingScope { .. } => {
+                "log in again and leave every box ticked: nuncio login ADDRESS"
+            }
+            Self::NotSigned { .. } => {
+                "give the workload the role Service Account Token Creator on the service account, and switch on the IAM Service Account Credentials API"
+            }
+            Self::SubjectToken { .. } => {
+                "check that the identity provider writes the file that credential_source names; nuncio tries again"
+            }
         }
     }
 }
@@ -291,6 +408,11 @@ mod tests {
                 Refusal::BadSignature,
             ),
             ("invalid_grant", "Bad Request", Refusal::Other),
+            (
+                "invalid_grant",
+                "Token has been expired or revoked.",
+                Refusal::Revoked,
+            ),
             (
                 "invalid_request",
                 "Invalid impersonation prn email address",

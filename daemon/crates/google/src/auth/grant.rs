@@ -1,5 +1,5 @@
-//! One token request: the form that is sent and the reading of every answer that was seen in
-//! the wild. yup-oauth2 takes an error object or `{}` for a token without text and keeps it for
+//! One token request, whatever the grant: the form that is sent and the reading of every answer that
+//! was seen in the wild. yup-oauth2 takes an error object or `{}` for a token without text and keeps it for
 //! ever, so this is our own. <https://developers.google.com/identity/protocols/oauth2/service-account>
 
 use super::error::Denied;
@@ -19,7 +19,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use yup_oauth2::error::AuthErrorCode;
 
-const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+/// RFC 7523: a signed assertion.
+pub(super) const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 
 /// Used if Google does not say how long a token lives; it always did so far.
 const UNKNOWN_LIFETIME: Duration = Duration::from_secs(5 * 60);
@@ -28,6 +29,10 @@ const UNKNOWN_LIFETIME: Duration = Duration::from_secs(5 * 60);
 pub(super) struct Grant {
     pub(super) token: Secret,
     pub(super) lifetime: Duration,
+    /// Comes with a user's consent.
+    pub(super) refresh_token: Option<Secret>,
+    /// What the token is good for, where Google says so: scopes' URLs.
+    pub(super) scopes: Vec<String>,
 }
 
 /// The members of a good answer that matter.
@@ -35,13 +40,14 @@ pub(super) struct Grant {
 struct Reply {
     access_token: Option<String>,
     expires_in: Option<Value>,
+    refresh_token: Option<String>,
+    scope: Option<String>,
 }
 
-/// The request that trades an assertion for a token.
-pub(super) fn request(url: &Uri, assertion: &Secret) -> Request<Full<Bytes>> {
+/// The request for a token: `form` as RFC 6749 names its fields.
+pub(super) fn request(url: &Uri, form: &[(&str, &str)]) -> Request<Full<Bytes>> {
     let form = form_urlencoded::Serializer::new(String::new())
-        .append_pair("grant_type", GRANT_TYPE)
-        .append_pair("assertion", assertion.expose())
+        .extend_pairs(form)
         .finish();
     let mut request = Request::new(Full::new(Bytes::from(form)));
     *request.method_mut() = Method::POST;
@@ -58,11 +64,12 @@ pub(super) fn request(url: &Uri, assertion: &Secret) -> Request<Full<Bytes>> {
     request
 }
 
-/// Reads the answer to [`request`]; `now` is our own clock.
+/// Reads the answer to [`request`]; `now` is our own clock, `proof` what was sent and must not be
+/// shown: an assertion, a code or a refresh token.
 pub(super) fn read(
     answer: &Answer,
     subject: Option<&str>,
-    assertion: &Secret,
+    proof: &Secret,
     now: Timestamp,
 ) -> Result<Grant, AuthError> {
     let status = answer.status.as_u16();
@@ -87,10 +94,10 @@ pub(super) fn read(
                 what: "no reason for the refusal",
             });
         }
-        return Err(denied(status, subject, &envelope, assertion));
+        return Err(denied(status, subject, &envelope, proof));
     }
     if !envelope.reason.is_empty() {
-        return Err(denied(status, subject, &envelope, assertion));
+        return Err(denied(status, subject, &envelope, proof));
     }
     let malformed = |what| AuthError::Malformed { status, what };
     let reply: Reply =
@@ -110,26 +117,27 @@ pub(super) fn read(
         .as_ref()
         .and_then(seconds)
         .unwrap_or(UNKNOWN_LIFETIME);
-    Ok(Grant { token, lifetime })
+    let scopes = reply.scope.unwrap_or_default();
+    Ok(Grant {
+        token,
+        lifetime,
+        refresh_token: reply.refresh_token.map(Secret::new),
+        scopes: scopes.split_whitespace().map(str::to_owned).collect(),
+    })
 }
 
 fn is_busy(status: u16) -> bool {
     matches!(status, 408 | 429 | 500..=599)
 }
 
-fn denied(
-    status: u16,
-    subject: Option<&str>,
-    envelope: &Envelope,
-    assertion: &Secret,
-) -> AuthError {
+fn denied(status: u16, subject: Option<&str>, envelope: &Envelope, proof: &Secret) -> AuthError {
     let raw = AuthErrorCode::from(envelope.reason.as_str());
     AuthError::Denied(Arc::new(Denied {
         subject: subject.map(str::to_owned),
         status,
         refusal: Refusal::judge(&raw, &envelope.message),
-        error: AuthErrorCode::from(clean(&envelope.reason, assertion.expose())),
-        description: clean(&envelope.message, assertion.expose()),
+        error: AuthErrorCode::from(clean(&envelope.reason, proof.expose())),
+        description: clean(&envelope.message, proof.expose()),
     }))
 }
 

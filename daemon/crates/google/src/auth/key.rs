@@ -144,6 +144,11 @@ impl Key {
         &self.client_email
     }
 
+    /// The key's id, as the Cloud console lists it; old files may not tell it.
+    pub fn key_id(&self) -> Option<&str> {
+        self.key_id.as_deref()
+    }
+
     /// Where tokens are asked for.
     pub(super) fn token_url(&self) -> &Uri {
         &self.token_url
@@ -161,16 +166,13 @@ impl Key {
         if let Some(key_id) = &self.key_id {
             header["kid"] = Value::from(key_id.as_str());
         }
-        let mut claims = json!({
-            "iss": self.client_email,
-            "scope": scopes.urls().join(" "),
-            "aud": self.audience,
-            "iat": now_secs,
-            "exp": now_secs + LIFETIME_SECS,
-        });
-        if let Some(subject) = subject {
-            claims["sub"] = Value::from(subject);
-        }
+        let claims = claims(
+            &self.client_email,
+            &self.audience,
+            subject,
+            scopes,
+            now_secs,
+        );
         let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
         let mut jwt = format!("{}.{}", encode(&header), encode(&claims));
         let signature = self.signer.sign(jwt.as_bytes())?;
@@ -178,6 +180,27 @@ impl Key {
         URL_SAFE_NO_PAD.encode_string(signature, &mut jwt);
         Ok(Secret::new(jwt))
     }
+}
+
+/// The claims of an assertion (RFC 7523) of the service account `issuer`.
+pub(super) fn claims(
+    issuer: &str,
+    audience: &str,
+    subject: Option<&str>,
+    scopes: Scopes,
+    now_secs: i64,
+) -> Value {
+    let mut claims = json!({
+        "iss": issuer,
+        "scope": scopes.urls().join(" "),
+        "aud": audience,
+        "iat": now_secs,
+        "exp": now_secs + LIFETIME_SECS,
+    });
+    if let Some(subject) = subject {
+        claims["sub"] = Value::from(subject);
+    }
+    claims
 }
 
 /// serde names one missing field and quotes values, so the fields are looked at first.

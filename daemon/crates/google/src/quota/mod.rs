@@ -22,7 +22,7 @@ use in_flight::{InFlight, Slot};
 use nuncio_model::Clock;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 use suspicion::Suspicion;
 use tokio::time::{Instant, sleep_until};
@@ -108,6 +108,45 @@ pub struct Usage {
     /// Whether Google charges all calls to the service account, so that one user's budget is the
     /// whole domain's.
     pub is_shared: bool,
+}
+
+/// The governor in force. Another one takes its place where the config's budgets change: its
+/// minutes begin empty, so nothing is spent twice, and its days go on.
+pub(crate) struct Governors {
+    current: RwLock<Arc<Governor>>,
+    in_flight: usize,
+    clock: Arc<dyn Clock>,
+}
+
+impl Governors {
+    /// With a first one; the arguments are those of [`Governor::new`].
+    pub(crate) fn new(
+        options: QuotaOptions,
+        in_flight: usize,
+        clock: Arc<dyn Clock>,
+        days: &[DayUsage],
+    ) -> Self {
+        let first = Governor::new(options, in_flight, Arc::clone(&clock), days);
+        Self {
+            current: RwLock::new(Arc::new(first)),
+            in_flight,
+            clock,
+        }
+    }
+
+    /// The one in force.
+    pub(crate) fn now(&self) -> Arc<Governor> {
+        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&current)
+    }
+
+    /// Puts other budgets in force.
+    pub(crate) fn replace(&self, options: QuotaOptions) {
+        let days = self.now().days();
+        let new = Governor::new(options, self.in_flight, Arc::clone(&self.clock), &days);
+        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+        *current = Arc::new(new);
+    }
 }
 
 /// Hands out permits.

@@ -9,6 +9,7 @@
 mod auth;
 mod bodies;
 mod calendar;
+mod consent;
 mod drive;
 mod fixture;
 mod gzip;

@@ -150,12 +150,12 @@ mod tests {
     fn a_consent_is_kept_for_us_alone_and_found_by_its_address() {
         let state = tempfile::tempdir().unwrap();
         let dir = ConsentDir::of(state.path());
-        let ana = Address::parse("Ana/..@example.com").unwrap();
+        let ana = Address::parse("ana'/x@example.com").unwrap();
         assert!(dir.load(ana.as_str()).unwrap().is_none());
         for _ in 0..2 {
-            dir.keep(&ana, &consent("ana/..@example.com"), 7).unwrap();
+            dir.keep(&ana, &consent("ana'/x@example.com"), 7).unwrap();
         }
-        let found = dir.load("ana/..@EXAMPLE.com").unwrap().unwrap();
+        let found = dir.load("ana'/x@EXAMPLE.com").unwrap().unwrap();
         assert_eq!(found.refresh_token.expose(), "planted");
         assert!(dir.has(ana.as_str()) && !dir.has("bob@example.com"));
         let path = dir.path(ana.as_str());

@@ -166,7 +166,7 @@ async fn a_consent_opens_its_own_mailbox_and_no_other() {
     ana(&google).profile().await.unwrap();
     assert_eq!(google.granted_by(email), (GrantedBy::Consent, None));
     let n_good = server
-        .seen("/token")
+        .requests("/token")
         .iter()
         .filter(|seen| form(seen)["refresh_token"] == "planted-good")
         .count();

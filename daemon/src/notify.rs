@@ -214,11 +214,22 @@ mod tests {
             order: &OrderTime,
             ping: impl AsyncFn() -> bool,
         ) -> usize {
-            let watched = self.manager.watch(order, ping);
-            assert!(tokio::time::timeout(time, watched).await.is_err());
-            let signs: Vec<String> = std::iter::from_fn(|| self.heard()).collect();
-            assert!(signs.iter().all(|sign| sign == "WATCHDOG=1"), "{signs:?}");
-            signs.len()
+            let signs = Cell::new(0);
+            // Read at once: a socket's queue is short.
+            let listens = async {
+                loop {
+                    while let Some(sign) = self.heard() {
+                        assert_eq!(sign, "WATCHDOG=1");
+                        signs.set(signs.get() + 1);
+                    }
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                }
+            };
+            let watched = async { tokio::join!(self.manager.watch(order, ping), listens) };
+            let ended: Result<(Infallible, Infallible), _> =
+                tokio::time::timeout(time, watched).await;
+            assert!(ended.is_err());
+            signs.get()
         }
     }
 
@@ -277,7 +288,7 @@ mod tests {
         let n = listening
             .signs_within(10 * MINUTE, &order, async || true)
             .await;
-        assert_eq!(n, 20);
+        assert!((20..=21).contains(&n), "{n}");
     }
 
     #[tokio::test(start_paused = true)]
@@ -291,7 +302,7 @@ mod tests {
             true
         };
         let n = listening.signs_within(MAX_ORDER, &order, slow).await;
-        assert_eq!(n, 20);
+        assert!((20..=21).contains(&n), "{n}");
         let n = listening
             .signs_within(10 * MINUTE, &order, async || true)
             .await;
@@ -300,7 +311,7 @@ mod tests {
         let n = listening
             .signs_within(10 * MINUTE, &order, async || true)
             .await;
-        assert_eq!(n, 20);
+        assert!((20..=21).contains(&n), "{n}");
     }
 
     #[tokio::test(start_paused = true)]

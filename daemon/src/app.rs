@@ -241,6 +241,16 @@ impl App {
         Ok(app)
     }
 
+    /// The config in force and how the last change went, in one line.
+    pub(crate) fn line(&self) -> String {
+        self.shown.now().line()
+    }
+
+    /// The store, to ask whether it lives.
+    pub(crate) fn spool(&self) -> Spool {
+        self.spool.clone()
+    }
+
     /// Starts sinks and feeds: the difference to nothing.
     async fn begin(&mut self, files: &Files, problem: Option<String>) -> Result<(), Failure> {
         let config = self.config.clone();

@@ -9,6 +9,7 @@ mod counted;
 mod credentials;
 mod exit;
 mod feeds;
+mod notify;
 mod overlays;
 mod quota;
 mod reload;

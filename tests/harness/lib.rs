@@ -38,8 +38,8 @@ pub struct World {
     daemon: Option<Child>,
 }
 
-/// Where the built binaries are.
-fn binary(name: &str) -> PathBuf {
+/// Where the built binary of this name is.
+pub fn binary(name: &str) -> PathBuf {
     let folder = std::env::var_os("NUNCIO_BIN_DIR").map_or_else(
         || {
             let test = std::env::current_exe().expect("a running test has a path");
@@ -171,18 +171,7 @@ impl World {
 
     /// Starts the daemon.
     pub fn start_daemon(&mut self) {
-        let log = std::fs::File::options()
-            .create(true)
-            .append(true)
-            .open(self.path("nuncio.log"))
-            .expect("the log can be made");
-        self.daemon = Some(
-            self.nuncio()
-                .arg("run")
-                .stderr(log)
-                .spawn()
-                .expect("nuncio can be started"),
-        );
+        self.start_daemon_with(|_| {});
     }
 
     /// Ends the daemon without warning, as a power cut would.

@@ -152,13 +152,21 @@ impl World {
 
     /// Starts the daemon with such a filter for its log.
     pub fn start_daemon_logging(&mut self, filter: &str) {
+        self.start_daemon_with(|command| {
+            command.env("NUNCIO_LOG", filter);
+        });
+    }
+
+    /// Starts the daemon, its command changed by `set`.
+    pub fn start_daemon_with(&mut self, set: impl FnOnce(&mut Command)) {
         let log = std::fs::File::options()
             .create(true)
             .append(true)
             .open(self.path("nuncio.log"))
             .expect("the log can be made");
         let mut command = self.nuncio();
-        command.arg("run").env("NUNCIO_LOG", filter).stderr(log);
+        command.arg("run").stderr(log);
+        set(&mut command);
         self.daemon = Some(command.spawn().expect("nuncio can be started"));
     }
 

@@ -20,6 +20,7 @@ mod operating;
 mod reload;
 mod resync;
 mod secrecy;
+mod systemd;
 mod threads;
 mod verify;
 

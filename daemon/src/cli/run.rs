@@ -4,10 +4,12 @@
 use super::{Common, say};
 use crate::app::{App, Event};
 use crate::exit::{CONFIG, Code, Failure};
+use crate::notify::{Manager, OrderTime};
 use crate::reload::{History, Order, StartConfig};
 use crate::telemetry;
 use clap::Args;
 use nuncio_config::{Config, Errors, STALE};
+use nuncio_model::StoreError;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// The exit code of a process that a second signal cut off: 128 + SIGTERM, as shells say it.
@@ -33,13 +35,16 @@ impl Run {
                 "{problem}"
             );
         }
+        let manager = Manager::of_environment();
         let mut signals = Signals::open()?;
         let mut app = tokio::select! {
             app = App::start(config, common) => app?,
             () = signals.end() => return Ok(()),
         };
-        let failed = serve(&mut app, &mut signals).await;
+        manager.ready(&app.line());
+        let failed = serve(&mut app, &mut signals, &manager).await;
         tracing::info!("stopping");
+        manager.stopping();
         let ended = tokio::select! {
             ended = app.shut_down() => ended,
             () = signals.end() => {
@@ -89,8 +94,25 @@ impl Run {
     }
 }
 
-/// Runs until a signal asks to end, or a part fails for good.
-async fn serve(app: &mut App, signals: &mut Signals) -> Option<Failure> {
+/// Runs until a signal asks to end, or a part fails for good; the service manager is told what goes
+/// on.
+async fn serve(app: &mut App, signals: &mut Signals, manager: &Manager) -> Option<Failure> {
+    let order = OrderTime::default();
+    let spool = app.spool();
+    let ping = async || !matches!(spool.ping().await, Err(StoreError::Closed));
+    // In one task, so that the watchdog starves where the loop blocks.
+    tokio::select! {
+        failed = obey(app, signals, manager, &order) => failed,
+        never = manager.watch(&order, ping) => match never {},
+    }
+}
+
+async fn obey(
+    app: &mut App,
+    signals: &mut Signals,
+    manager: &Manager,
+    time: &OrderTime,
+) -> Option<Failure> {
     loop {
         let order = tokio::select! {
             event = app.event() => match event {
@@ -102,6 +124,11 @@ async fn serve(app: &mut App, signals: &mut Signals) -> Option<Failure> {
                 Asked::Reload => Order::Reload { approved: None, reply: None },
             },
         };
+        let is_reload = matches!(order, Order::Reload { .. });
+        if is_reload {
+            manager.reloading();
+        }
+        time.begin();
         // Loading plugins may take long, and must not hold up the end.
         let done = tokio::select! {
             done = app.obey(order) => done,
@@ -110,6 +137,10 @@ async fn serve(app: &mut App, signals: &mut Signals) -> Option<Failure> {
         if let Err(fatal) = done {
             tracing::error!(error = %fatal, "the daemon cannot go on");
             return Some(fatal);
+        }
+        time.end();
+        if is_reload {
+            manager.ready(&app.line());
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What the rest of the daemon sees of the config: written by a reload, read by the admin API.
 
 use crate::admin::wire::Credentials;
+use crate::counted::counted;
 use crate::overlays::{Overlays, Stopped};
 use crate::sinks::SinkHandle;
 use jiff::Timestamp;
@@ -52,6 +53,21 @@ pub(crate) enum LastReload {
     Refused(String),
     /// They wait for an approval.
     Held(String),
+}
+
+impl ConfigState {
+    /// What is in force and how the last change went, in one line.
+    pub(crate) fn line(&self) -> String {
+        let users = counted(self.users.len(), "user");
+        let sinks = counted(self.sinks.len(), "sink");
+        let hash = &self.hash[..self.hash.len().min(12)];
+        let last = match &self.last_reload {
+            LastReload::Good => String::new(),
+            LastReload::Refused(why) => format!("; refused: {why}"),
+            LastReload::Held(why) => format!("; held: {why}"),
+        };
+        format!("{users}, {sinks}, config {hash}{last}")
+    }
 }
 
 impl Shown {

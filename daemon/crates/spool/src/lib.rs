@@ -198,6 +198,18 @@ impl Spool {
         while stopped.changed().await.is_ok() {}
     }
 
+    /// Answers once the writer's thread has done what was queued before: a writer that is stuck
+    /// never answers. Writes nothing.
+    ///
+    /// # Errors
+    /// Those of any write: the writer lives then, but for [`StoreError::Closed`].
+    ///
+    /// # Cancel safety
+    /// Changes nothing.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        self.write(0, |_| Ok(())).await
+    }
+
     /// Listens to appends from now on. Who lags reads [`Spool::pending_lanes`] anew.
     pub fn subscribe(&self) -> broadcast::Receiver<NewRecords> {
         self.appended.subscribe()

@@ -462,6 +462,27 @@ mod tests {
         spool.close().await;
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn a_stuck_writer_answers_no_ping() {
+        let dir = tempfile::tempdir().unwrap();
+        let spool = spool(dir.path()).await;
+        assert_eq!(spool.ping().await, Ok(()));
+        let (go, wait) = mpsc::channel::<()>();
+        let job = spool.write(0, move |_| {
+            wait.recv().expect("the test goes on");
+            Ok(())
+        });
+        let mut job = std::pin::pin!(job);
+        let mut ping = std::pin::pin!(spool.ping());
+        let long = std::time::Duration::from_secs(3_600);
+        let stuck = async { tokio::join!(biased; &mut job, &mut ping) };
+        assert!(tokio::time::timeout(long, stuck).await.is_err());
+        go.send(()).expect("the writer waits");
+        assert_eq!((job.await, ping.await), (Ok(()), Ok(())));
+        spool.close().await;
+        assert_eq!(spool.ping().await, Err(StoreError::Closed));
+    }
+
     #[tokio::test]
     async fn who_waits_learns_that_the_writer_broke() {
         let dir = tempfile::tempdir().unwrap();

@@ -8,6 +8,7 @@
 mod api;
 mod auth;
 mod client;
+mod codes;
 mod endpoint;
 mod error;
 mod google;
@@ -28,6 +29,7 @@ pub use api::{
     SCOPES_CALENDAR, SCOPES_CALENDAR_WHOLE, SCOPES_DIRECTORY, SCOPES_DRIVE, SCOPES_GMAIL, Thread,
 };
 pub use auth::{AuthError, Denied, Key, KeyError, Refusal, Scopes};
+pub use codes::CODES;
 pub use endpoint::{Endpoint, EndpointError};
 pub use error::Error;
 pub use google::Google;

@@ -10,7 +10,7 @@ use crate::reload::{History, Order, Outcome, Reloaded, Shown, StartConfig, watch
 use crate::sinks::{self, SinkSet};
 use crate::store::SpoolPorts;
 use crate::supervisor::{Fatal, Running, Tree};
-use crate::{credentials, quota, retired};
+use crate::{codes, credentials, quota, retired};
 use nuncio_config::{Config, Diff, Errors, Files};
 use nuncio_dispatch::Blobs;
 use nuncio_google::{DayUsage, Directory, Endpoint, Google, Key, Limits};
@@ -109,7 +109,7 @@ impl App {
                 FAILURE,
                 "ADM002",
                 &Chain(&error).to_string(),
-                "is another nuncio running? else choose a short path that can be written with --socket",
+                codes::remedy("ADM002"),
             )
         })?;
         let stop = CancellationToken::new();

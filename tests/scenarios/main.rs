@@ -8,6 +8,7 @@ mod crash;
 mod domain;
 mod drafts;
 mod drive;
+mod explain;
 mod failed_items;
 mod fair;
 mod feed;

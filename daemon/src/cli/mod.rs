@@ -4,9 +4,11 @@ mod check;
 mod client;
 mod config;
 mod deadletters;
+mod explain;
 mod manual;
 mod reload;
 mod run;
+mod schema;
 mod status;
 mod user;
 mod verify;
@@ -17,9 +19,8 @@ use std::io::Write;
 use std::path::PathBuf;
 
 /// Commands of the design that a later release brings.
-const NOT_BUILT: [&str; 13] = [
+const NOT_BUILT: [&str; 11] = [
     "setup",
-    "explain",
     "login",
     "sink",
     "tap",
@@ -30,7 +31,6 @@ const NOT_BUILT: [&str; 13] = [
     "plugin",
     "backup",
     "restore",
-    "schema",
 ];
 
 /// Keeps a Google Workspace domain in sync and feeds sandboxed sinks.
@@ -103,6 +103,10 @@ enum Command {
     /// Records that a sink refused.
     #[command(subcommand)]
     Deadletters(deadletters::DeadLetters),
+    /// What an error code means, and what to do about it.
+    Explain(explain::Explain),
+    /// Print the JSON Schema of the config file.
+    Schema(schema::Schema),
     /// Print the completions of a shell.
     Completions(manual::Completions),
     /// Print the manual page.
@@ -123,6 +127,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Status(status) => status.run(&common).await,
         Command::User(user) => user.run(&common).await,
         Command::Deadletters(letters) => letters.run(&common).await,
+        Command::Explain(explain) => explain.run(),
+        Command::Schema(schema) => schema.run(),
         Command::Completions(completions) => completions.run(),
         Command::Man(man) => man.run(),
         Command::Other(words) => Err(refuse(words.first().map_or("", String::as_str))),
@@ -152,10 +158,9 @@ pub(crate) fn say(text: &str) {
 /// If stdout cannot be written, other than by a reader that went away.
 pub(crate) fn print(text: &str) -> Result<(), Failure> {
     match writeln!(std::io::stdout(), "{text}") {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::new(
-            crate::exit::FAILURE,
-            format!("error: stdout: {error}"),
-        )),
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(anyhow::anyhow!("stdout: {error}").into())
+        }
         _ => Ok(()),
     }
 }

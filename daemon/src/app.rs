@@ -14,7 +14,7 @@ use crate::reload::{
 use crate::sinks::{self, SinkSet};
 use crate::store::SpoolPorts;
 use crate::supervisor::{Fatal, Running, Tree};
-use crate::{credentials, quota, retired};
+use crate::{codes, credentials, quota, retired};
 use nuncio_config::{Config, Diff, Errors, Files};
 use nuncio_dispatch::Blobs;
 use nuncio_google::{DayUsage, Directory, Google, Limits};
@@ -124,9 +124,9 @@ impl App {
         let overlays = Overlays::load(&common.state_dir).map_err(|error| {
             Failure::coded(
                 FAILURE,
-                "ADM003",
+                "ADM009",
                 &format!("overlays.json in the state folder cannot be read: {error}"),
-                "mend it, or remove it: then all users that were stopped by hand start again",
+                codes::remedy("ADM009"),
             )
         })?;
         let google = google(&loaded, &config, &clock, &days)?;
@@ -135,7 +135,7 @@ impl App {
                 FAILURE,
                 "ADM002",
                 &Chain(&error).to_string(),
-                "is another nuncio running? else choose a short path that can be written with --socket",
+                codes::remedy("ADM002"),
             )
         })?;
         let stop = CancellationToken::new();

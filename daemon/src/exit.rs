@@ -79,9 +79,6 @@ impl fmt::Display for Failure {
 
 impl From<anyhow::Error> for Failure {
     fn from(error: anyhow::Error) -> Self {
-        Self {
-            code: FAILURE,
-            text: format!("error: {error:#}"),
-        }
+        Self::coded(FAILURE, "ADM008", &format!("{error:#}"), "")
     }
 }

@@ -4,6 +4,7 @@
 mod admin;
 mod app;
 mod cli;
+mod codes;
 mod consents;
 mod counted;
 mod credentials;
@@ -30,7 +31,9 @@ fn main() -> ExitCode {
     {
         Ok(runtime) => runtime,
         Err(error) => {
-            cli::say(&format!("error: the runtime could not be started: {error}"));
+            cli::say(&format!(
+                "error[ADM008]: the runtime could not be started: {error}"
+            ));
             return exit::FAILURE.into();
         }
     };

@@ -5,7 +5,7 @@ use crate::admin::wire;
 use crate::supervisor::{Fatal, Running, Tree};
 use nuncio_config::{Config, DirMode, RecordKind};
 use nuncio_dispatch::{Blobs, Dispatch, Health, Options, RetryPolicy};
-use nuncio_model::{Clock, Content, SinkName, StoreError, untrusted};
+use nuncio_model::{Clock, CodeInfo, Content, SinkName, StoreError, untrusted};
 use nuncio_plugin_host::{Engine, EngineOptions, LabelChanges, Opened, Plugin, SinkOptions};
 use nuncio_spool::{SinkCounts, SinkId, Spool};
 use std::collections::BTreeMap;
@@ -48,9 +48,9 @@ impl SinkHandle {
             None => (
                 health.state.as_str(),
                 health.error.map(|(code, reason)| wire::Error {
+                    hint: hint_of(&code).to_owned(),
                     code,
                     message: untrusted(&reason).to_string(),
-                    hint: "said by the plugin; its README tells what it means".to_owned(),
                 }),
             ),
         };
@@ -424,6 +424,14 @@ fn described(plugin: &Plugin) -> wire::Plugin {
         name: plugin.info().name.clone(),
         version: plugin.info().version.clone(),
         sha256: plugin.sha256().to_owned(),
+    }
+}
+
+/// What to do about the word that a call of a sink ended with.
+fn hint_of(code: &str) -> &'static str {
+    match CodeInfo::remedy(nuncio_dispatch::CODES, code) {
+        "" => "said by the plugin; its README tells what it means",
+        known => known,
     }
 }
 

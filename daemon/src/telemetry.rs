@@ -37,7 +37,11 @@ pub(crate) fn start(format: LogFormat) {
         let place = panic
             .location()
             .map_or_else(String::new, ToString::to_string);
-        tracing::error!(place, "panic, which is a bug; please report the place");
+        tracing::error!(
+            code = "ADM006",
+            place,
+            "panic, which is a bug; please report the place"
+        );
     }));
 }
 

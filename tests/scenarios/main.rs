@@ -9,6 +9,7 @@ mod credentials;
 mod domain;
 mod drafts;
 mod drive;
+mod explain;
 mod failed_items;
 mod fair;
 mod feed;

@@ -1,11 +1,12 @@
 //! Talks to the daemon over its admin socket: one request, one JSON answer or several lines of it.
 
 use super::Common;
+use crate::codes;
 use crate::exit::{FAILURE, Failure};
 use anyhow::Context;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
-use hyper::{Method, Request};
+use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
@@ -27,8 +28,9 @@ pub(super) async fn ask<T: DeserializeOwned>(
         Ok(())
     })
     .await?;
-    let answer = serde_json::from_slice(&bytes).context("the daemon's answer cannot be read")?;
-    Ok(answer)
+    serde_json::from_slice(&bytes)
+        .context("the daemon's answer cannot be read")
+        .map_err(broken_off)
 }
 
 /// Asks the daemon something that it answers in lines of JSON over a longer time; `take` gets each.
@@ -67,8 +69,7 @@ async fn connect(common: &Common) -> Result<UnixStream, Failure> {
             FAILURE,
             "ADM001",
             &format!("no daemon answers at {}: {error}", socket.display()),
-            "is `nuncio run` up, with the same --state-dir or --socket? may this user use the \
-             socket (group nuncio-admin)?",
+            codes::remedy("ADM001"),
         )
     })
 }
@@ -79,8 +80,38 @@ async fn exchange(
     method: Method,
     path: &str,
     body: Option<&serde_json::Value>,
-    mut take: impl FnMut(&[u8]) -> anyhow::Result<()>,
+    take: impl FnMut(&[u8]) -> anyhow::Result<()>,
 ) -> Result<(), Failure> {
+    let answer = talk(stream, method, path, body, take).await;
+    let Err((status, bytes)) = answer.map_err(broken_off)? else {
+        return Ok(());
+    };
+    let said: Option<crate::admin::wire::Refusal> = serde_json::from_slice(&bytes).ok();
+    let text = said.map_or_else(
+        || format!("the daemon answered {status}"),
+        |said| said.error,
+    );
+    let code = match status.is_server_error() {
+        true => "ADM005",
+        false => "ADM004",
+    };
+    Err(Failure::coded(FAILURE, code, &text, codes::remedy(code)))
+}
+
+/// The answer is not whole, or not one.
+pub(super) fn broken_off(error: anyhow::Error) -> Failure {
+    let what = format!("{error:#}");
+    Failure::coded(FAILURE, "ADM003", &what, codes::remedy("ADM003"))
+}
+
+/// One request and its answer: status and body of one that is not good.
+async fn talk(
+    stream: UnixStream,
+    method: Method,
+    path: &str,
+    body: Option<&serde_json::Value>,
+    mut take: impl FnMut(&[u8]) -> anyhow::Result<()>,
+) -> anyhow::Result<Result<(), (StatusCode, Bytes)>> {
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
         .await
         .context("the admin socket does not speak HTTP")?;
@@ -116,16 +147,8 @@ async fn exchange(
         }
         std::future::pending::<()>().await;
     };
-    let answer = tokio::select! {
-        answer = exchange => answer.context("the daemon did not answer to the end")?,
-        () = driven => return Err(anyhow::anyhow!("the daemon closed the connection").into()),
-    };
-    answer.map_err(|(status, bytes)| {
-        let said: Option<crate::admin::wire::Refusal> = serde_json::from_slice(&bytes).ok();
-        let text = said.map_or_else(
-            || format!("the daemon answered {status}"),
-            |said| said.error,
-        );
-        Failure::new(FAILURE, format!("error: {text}"))
-    })
+    tokio::select! {
+        answer = exchange => answer.context("the daemon did not answer to the end"),
+        () = driven => Err(anyhow::anyhow!("the daemon closed the connection")),
+    }
 }

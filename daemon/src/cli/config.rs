@@ -2,6 +2,7 @@
 //! without a daemon.
 
 use super::{Common, print};
+use crate::codes;
 use crate::exit::{FAILURE, Failure};
 use crate::reload::{Entry, History};
 use clap::Subcommand;
@@ -36,8 +37,8 @@ impl ConfigCommand {
     pub(super) fn run(self, common: &Common) -> Result<(), Failure> {
         let history = History::of(&common.state_dir);
         let entries = history.entries().map_err(|error| {
-            let text = format!("error: the history of the config cannot be read: {error}");
-            Failure::new(FAILURE, text)
+            let text = format!("the history of the config cannot be read: {error}");
+            Failure::coded(FAILURE, "ADM007", &text, codes::remedy("ADM007"))
         })?;
         match self {
             Self::History { json: true } => {
@@ -88,8 +89,8 @@ fn find<'a>(entries: &'a [Entry], hash: Option<&str>) -> Result<&'a Entry, Failu
             .find(|entry| entry.hash.starts_with(hash)),
     };
     found.ok_or_else(|| {
-        let text = "error: no such config was in force; see `nuncio config history`";
-        Failure::new(FAILURE, text)
+        let text = "no such config was in force, or it is kept no longer";
+        Failure::coded(FAILURE, "ADM007", text, codes::remedy("ADM007"))
     })
 }
 

@@ -7,7 +7,7 @@ use crate::admin::wire;
 use crate::consents::ConsentDir;
 use crate::exit::{CONFIG, FAILURE, Failure, USAGE};
 use crate::reload::scopes;
-use crate::{credentials, quota};
+use crate::{codes, credentials, quota};
 use anyhow::Context;
 use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
@@ -146,12 +146,11 @@ fn find<'a>(config: &'a Config, text: &str) -> Result<(&'a User, Address), Failu
     };
     let user = config.users.iter().find(is_of);
     let user = user.ok_or_else(|| {
-        Failure::new(
+        Failure::coded(
             FAILURE,
-            format!(
-                "error: {address} is no user of the config, nor one of their accounts\nhint: add \
-                 `[[users]]` with `email = \"{address}\"` first"
-            ),
+            "ADM010",
+            &format!("{address} is no user of the config, nor one of their accounts"),
+            &format!("add `[[users]]` with `email = \"{address}\"` first"),
         )
     })?;
     Ok((user, address))
@@ -216,7 +215,7 @@ async fn pasted(dialog: &Dialog, url: &str) -> Result<Secret, Failure> {
         let line = tokio::time::timeout(PATIENCE, lines.next_line()).await;
         let line = line.map_err(|_| gave_up())?.context("stdin")?;
         let Some(line) = line else {
-            return Err(Failure::new(FAILURE, "error: no address was pasted"));
+            return Err(came_to_nothing("no address was pasted"));
         };
         let line = line.trim();
         if line.is_empty() {
@@ -286,14 +285,13 @@ async fn sent_back(
 }
 
 fn refused(error: &RedirectError) -> Failure {
-    Failure::coded(
-        FAILURE,
-        "AUTH036",
-        &format!("no consent: {error}"),
-        "access_denied is a person's no; admin_policy_enforced is the domain's: allow the client under Security > API controls in the Admin console",
-    )
+    came_to_nothing(&format!("no consent: {error}"))
 }
 
 fn gave_up() -> Failure {
-    Failure::new(FAILURE, "error: nobody consented in time; nothing is kept")
+    came_to_nothing("nobody consented in time; nothing is kept")
+}
+
+fn came_to_nothing(why: &str) -> Failure {
+    Failure::coded(FAILURE, "ADM010", why, codes::remedy("ADM010"))
 }

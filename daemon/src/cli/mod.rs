@@ -4,11 +4,13 @@ mod check;
 mod client;
 mod config;
 mod deadletters;
+mod explain;
 mod login;
 mod manual;
 mod online;
 mod reload;
 mod run;
+mod schema;
 mod setup;
 mod status;
 mod user;
@@ -20,8 +22,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 /// Commands of the design that a later release brings.
-const NOT_BUILT: [&str; 11] = [
-    "explain",
+const NOT_BUILT: [&str; 9] = [
     "sink",
     "tap",
     "grants",
@@ -31,7 +32,6 @@ const NOT_BUILT: [&str; 11] = [
     "plugin",
     "backup",
     "restore",
-    "schema",
 ];
 
 /// Keeps a Google Workspace domain in sync and feeds sandboxed sinks.
@@ -108,6 +108,10 @@ enum Command {
     /// Records that a sink refused.
     #[command(subcommand)]
     Deadletters(deadletters::DeadLetters),
+    /// What an error code means, and what to do about it.
+    Explain(explain::Explain),
+    /// Print the JSON Schema of the config file.
+    Schema(schema::Schema),
     /// Print the completions of a shell.
     Completions(manual::Completions),
     /// Print the manual page.
@@ -130,6 +134,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Login(login) => login.run(&common).await,
         Command::User(user) => user.run(&common).await,
         Command::Deadletters(letters) => letters.run(&common).await,
+        Command::Explain(explain) => explain.run(),
+        Command::Schema(schema) => schema.run(),
         Command::Completions(completions) => completions.run(),
         Command::Man(man) => man.run(),
         Command::Other(words) => Err(refuse(words.first().map_or("", String::as_str))),
@@ -167,10 +173,9 @@ pub(crate) fn say(text: &str) {
 /// If stdout cannot be written, other than by a reader that went away.
 pub(crate) fn print(text: &str) -> Result<(), Failure> {
     match writeln!(std::io::stdout(), "{text}") {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::new(
-            crate::exit::FAILURE,
-            format!("error: stdout: {error}"),
-        )),
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(anyhow::anyhow!("stdout: {error}").into())
+        }
         _ => Ok(()),
     }
 }

@@ -5,9 +5,8 @@
 use super::{Common, print, say};
 use crate::admin::wire;
 use crate::counted::counted;
-use crate::credentials;
 use crate::exit::{CONFIG, FAILURE, Failure};
-use crate::quota;
+use crate::{codes, credentials, quota};
 use futures_util::StreamExt;
 use indicatif::{ProgressBar, ProgressStyle};
 use nuncio_config::{Config, SecretSource, ServiceAccount};
@@ -89,9 +88,11 @@ fn asks(config: &Config, only: &[String]) -> Result<Vec<(Address, Option<Source>
         let mut users = config.users.iter();
         if !users.any(|user| text.eq_ignore_ascii_case(user.email.as_str())) {
             let text = untrusted(text);
-            return Err(Failure::new(
+            return Err(Failure::coded(
                 FAILURE,
-                format!("error: there is no user {text} in the config"),
+                "ADM011",
+                &format!("there is no user {text} in the config"),
+                "name a user by the email that the config has",
             ));
         }
     }
@@ -193,13 +194,15 @@ fn tell(findings: &[Finding], is_json: bool) -> Result<(), Failure> {
     }
     match n_bad {
         0 => Ok(()),
-        _ => Err(Failure::new(
+        _ => Err(Failure::coded(
             FAILURE,
-            format!(
-                "error: {} of {} failed",
+            "ADM011",
+            &format!(
+                "{} of {} failed",
                 n_bad,
                 counted(findings.len(), "question")
             ),
+            codes::remedy("ADM011"),
         )),
     }
 }

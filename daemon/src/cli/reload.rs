@@ -6,7 +6,7 @@ use crate::exit::{CHANGES, CONFIG, FAILURE, Failure};
 use crate::reload::{History, Outcome, Reloaded, why_held};
 use clap::Args;
 use hyper::Method;
-use nuncio_config::{Config, Diff, Files};
+use nuncio_config::{Config, Diff, Files, HELD};
 use nuncio_model::untrusted;
 use serde_json::json;
 
@@ -132,11 +132,9 @@ impl Reload {
             Outcome::Refused => Err(Failure::new(CONFIG, done.shown)),
             Outcome::Held => {
                 let hash = done.hash.unwrap_or_default();
-                let text = format!(
-                    "error[CFG061]: the config is held; the one of before goes on\n  hint: if this is \
-                     meant: nuncio reload --approve {hash}"
-                );
-                Err(Failure::new(FAILURE, text))
+                let hint = format!("if this is meant: nuncio reload --approve {hash}");
+                let what = "the config is held; the one of before goes on";
+                Err(Failure::coded(FAILURE, HELD.as_str(), what, &hint))
             }
         }
     }

@@ -52,8 +52,8 @@ impl Verify {
         bars.clear();
         followed?;
         let Some(result) = last.filter(|last| last.done) else {
-            let text = "error: the daemon stopped before the verification was done";
-            return Err(Failure::new(FAILURE, text));
+            let text = "the daemon stopped before the verification was done";
+            return Err(client::broken_off(anyhow::anyhow!(text)));
         };
         if self.json {
             print(&serde_json::to_string_pretty(&result).map_err(anyhow::Error::from)?)?;
@@ -69,11 +69,11 @@ impl Verify {
             false => "`--repair` makes right what is wrong",
         };
         let text = format!(
-            "error: {} {} not as at Google, or not known to be\nhint: {hint}",
+            "{} {} not as at Google, or not known to be",
             counted(n_wrong, "feed"),
             if n_wrong == 1 { "is" } else { "are" }
         );
-        Err(Failure::new(FAILURE, text))
+        Err(Failure::coded(FAILURE, "SRC017", &text, hint))
     }
 }
 

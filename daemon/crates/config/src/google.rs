@@ -108,7 +108,7 @@ fn credentials(table: &Table<'_>, report: &mut Report<'_>) -> Option<Credentials
             key.map(ServiceAccount::Key)
         }
         (false, true) => read_keyless(&keyless, report).map(ServiceAccount::Keyless),
-        (false, false) if mode == Mode::ServiceAccount => {
+        (false, false) if mode == Mode::ServiceAccount && table.value("keyless").is_none() => {
             table.required_text("service_account_key", KEY_HINT, report);
             None
         }

@@ -16,6 +16,7 @@ mod place;
 mod quote;
 mod raw;
 mod report;
+mod schema;
 mod secrets;
 mod settings;
 mod sinks;
@@ -33,4 +34,5 @@ pub use config::{
 pub use diff::{Diff, SettingChange, SinkChange, SinkChangeKind, UserChange, UserChangeKind};
 pub use errors::{Errors, Problem};
 pub use file::Files;
+pub use schema::schema;
 pub use secrets::{SecretError, SecretSource};

@@ -2,7 +2,7 @@
 //! texts from outside are escaped and cut, and decode errors name places, not values.
 
 use crate::client::ExchangeError;
-use crate::{AuthError, Status};
+use crate::{AuthError, Status, codes};
 use nuncio_model::Next;
 use std::time::Duration;
 
@@ -140,25 +140,6 @@ impl Error {
 
     /// What an operator can do.
     pub fn hint(&self) -> &'static str {
-        match self {
-            Self::Status(status) => status.hint(),
-            Self::Auth { source, .. } => source.hint(),
-            Self::Network { .. } => {
-                "check this machine's network, DNS and firewall; nuncio tries again"
-            }
-            Self::CutBody { .. } | Self::Timeout { .. } => {
-                "nothing to do: nuncio tries again; if it lasts, check the network"
-            }
-            Self::TooLarge { .. } => "nothing to do: the item is left out and listed as failed",
-            Self::DayUsed { .. } => {
-                "nuncio goes on at midnight in Pacific time; if the project may spend more, raise this API's project_day in [google.quota_override]"
-            }
-            Self::Paused { .. } => "nothing to do: nuncio goes on when the pause ends",
-            Self::Decode { .. } => {
-                "nuncio tries again; if it lasts, report the method and place that the message names"
-            }
-            Self::Request { .. } => "report this; Google gave or the config holds an unusable id",
-            Self::RootCertificates(_) => "install the system's package of CA certificates",
-        }
+        codes::remedy(self.code())
     }
 }

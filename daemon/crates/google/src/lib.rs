@@ -8,6 +8,7 @@
 mod api;
 mod auth;
 mod client;
+mod codes;
 mod endpoint;
 mod error;
 mod google;
@@ -32,6 +33,7 @@ pub use auth::{
     ExternalAccountError, GrantedBy, IDENTITY_SCOPES, Key, KeyError, Keyless, Login, NewConsent,
     OAuthClient, OAuthClientError, RedirectError, Refusal, Scopes, Signer, Uncovered, Workload,
 };
+pub use codes::CODES;
 pub use endpoint::{Endpoint, EndpointError};
 pub use error::Error;
 pub use google::Google;

@@ -2,6 +2,7 @@
 //! each means for the caller. <https://developers.google.com/workspace/gmail/api/guides/handle-errors>
 
 use crate::client::Answer;
+use crate::codes;
 use crate::quota::Spent;
 use crate::retry;
 use http::StatusCode;
@@ -122,34 +123,7 @@ impl Status {
 
     /// What an operator can do.
     pub fn hint(&self) -> &'static str {
-        match self.fault {
-            Fault::RateLimit => "nothing to do: nuncio waits and tries again",
-            Fault::LongLimit => {
-                "a daily or abuse limit of the Google project or user is used up; look at the quotas page of the project in the Cloud console"
-            }
-            Fault::Server => "nothing to do: Google fails, nuncio tries again",
-            Fault::Unauthorized => {
-                "Google does not accept a fresh token for this user; check that the service is on for the user in the Admin console"
-            }
-            Fault::MissingScope => {
-                "add the scope to the client's entry under Security > API controls > Domain-wide delegation in the Admin console"
-            }
-            Fault::ApiDisabled => {
-                "enable the API in the Cloud project that owns the service account"
-            }
-            Fault::DomainPolicy => {
-                "the domain's administrator switched this service off; switch it on in the Admin console or remove the users"
-            }
-            Fault::NoService => {
-                "this user has no mailbox: give the user a Gmail licence, or remove the user from the config"
-            }
-            Fault::Forbidden => {
-                "Google refuses this user; check whether the user is suspended or archived, and that the config names the primary address"
-            }
-            Fault::NotFound => "it was deleted at Google meanwhile, or the address is misspelled",
-            Fault::PositionLost => "nothing to do: nuncio compares by listing",
-            Fault::Refused => "report this with the message; the same request will fail again",
-        }
+        codes::remedy(self.code())
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod chain;
 mod clock;
+mod codes;
 mod content;
 mod email;
 mod escape;
@@ -22,6 +23,7 @@ mod secret;
 
 pub use chain::Chain;
 pub use clock::{Clock, ManualClock, SystemClock};
+pub use codes::CodeInfo;
 pub use content::Content;
 pub use email::{Attachment, BlobRef, Direction, Email, MailCategory, MailFlags};
 pub use escape::{Untrusted, untrusted};

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use nuncio_model::SinkName;
 
+use crate::codes;
 use crate::contract::CONTRACT_VERSION;
 
 /// Why a plugin cannot be used, or a sink not be opened.
@@ -196,52 +197,53 @@ impl Error {
     /// What to do about it.
     pub fn hint(&self) -> String {
         match self {
-            Error::Read { .. } => {
-                "check the path in `plugin` and that nuncio's user may read the file".into()
-            }
-            Error::NotAComponent { found: CORE_MODULE, .. } => {
-                "build the plugin for the target wasm32-wasip2, which makes a component".into()
-            }
-            Error::NotAComponent { .. } | Error::Damaged { .. } => {
-                "copy or build the plugin's .wasm file again".into()
-            }
-            Error::OtherWorld { .. } => {
-                "use a plugin that is built with nuncio-sdk, or against the world `sink` of the contract".into()
-            }
+            Error::NotAComponent {
+                found: CORE_MODULE, ..
+            } => "build the plugin for the target wasm32-wasip2, which makes a component".into(),
+            Error::NotAComponent { .. } => "copy or build the plugin's .wasm file again".into(),
             Error::ContractVersion { .. } => format!(
                 "get a build of the plugin for contract version {CONTRACT_VERSION}, or the nuncio that fits the plugin"
             ),
-            Error::Incompatible { .. } => {
-                "build the plugin again with the SDK that belongs to this nuncio".into()
-            }
-            Error::Describe { .. } | Error::BadInfo { .. } => {
-                "this is a mistake in the plugin: tell its author, or use another version".into()
-            }
             Error::Settings { sink, .. } => format!("correct `settings` of [sinks.{sink}]"),
             Error::MissingRights { missing, .. } => {
-                let remedies: Vec<&str> = missing.iter().filter_map(|right| right.remedy.as_deref()).collect();
+                let remedies: Vec<&str> = missing
+                    .iter()
+                    .filter_map(|right| right.remedy.as_deref())
+                    .collect();
                 if remedies.len() == missing.len() {
                     format!("to allow it, add to the config:\n{}", remedies.join("\n"))
                 } else {
                     "this nuncio cannot grant one of these rights yet: use another plugin or a newer nuncio".into()
                 }
             }
-            Error::Dir { .. } => {
-                "create the folder, and let nuncio's user read it (and write it, for mode rw)".into()
-            }
-            Error::Open { code: "memory", sink, .. } => {
+            Error::Open {
+                code: "memory",
+                sink,
+                ..
+            } => {
                 format!("raise `limits.memory` of [sinks.{sink}] if the plugin needs more")
             }
-            Error::Open { code: "timeout", sink, .. } => {
-                format!("see whether the target answers; `limits.call_time` of [sinks.{sink}] is the bound")
+            Error::Open {
+                code: "timeout",
+                sink,
+                ..
+            } => {
+                format!(
+                    "see whether the target answers; `limits.call_time` of [sinks.{sink}] is the bound"
+                )
             }
             Error::Open { .. } => {
                 "this is a mistake in the plugin: tell its author, or use another version".into()
             }
-            Error::Full { .. } => "lower `limits.in_flight` or `limits.memory` of the sinks".into(),
-            Error::Engine { .. } => {
-                "nuncio needs to reserve address space and executable memory: see ulimit -v and MemoryDenyWriteExecute".into()
-            }
+            Error::Read { .. }
+            | Error::Damaged { .. }
+            | Error::OtherWorld { .. }
+            | Error::Incompatible { .. }
+            | Error::Describe { .. }
+            | Error::BadInfo { .. }
+            | Error::Dir { .. }
+            | Error::Full { .. }
+            | Error::Engine { .. } => codes::remedy(self.code()).into(),
         }
     }
 }

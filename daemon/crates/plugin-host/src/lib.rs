@@ -26,6 +26,7 @@
 
 mod api;
 mod broken;
+mod codes;
 mod contract;
 mod engine;
 mod error;
@@ -40,6 +41,7 @@ mod rights;
 mod settings;
 mod sink;
 
+pub use codes::CODES;
 pub use engine::{Engine, EngineOptions};
 pub use error::{Error, MissingRight, SettingProblem};
 pub use info::{Info, Kind, LabelChanges, RightRequest};

@@ -121,7 +121,7 @@ fn opened_by(request: &RightRequest, grants: &[DirGrant]) -> Option<Mount> {
 
 fn missing_right(sink: &SinkName, request: &RightRequest) -> MissingRight {
     let mode = match request.right.as_str() {
-        "dir-read" => Some("r"),
+        "dir-read" => Some("ro"),
         "dir-write" => Some("rw"),
         _ => None,
     };
@@ -219,7 +219,7 @@ mod tests {
             error.hint(),
             "to allow it, add to the config:\n\
              [sinks.copy.grants]\ndirs = [{ guest = \"/out\", host = \"/path/to/folder\", mode = \"rw\" }]\n\
-             [sinks.copy.grants]\ndirs = [{ guest = \"/in\", host = \"/path/to/folder\", mode = \"r\" }]"
+             [sinks.copy.grants]\ndirs = [{ guest = \"/in\", host = \"/path/to/folder\", mode = \"ro\" }]"
         );
     }
 

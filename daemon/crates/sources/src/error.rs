@@ -1,6 +1,6 @@
 //! Why a feed could not take a step, and what follows from it.
 
-use crate::FeedState;
+use crate::{FeedState, codes};
 use nuncio_google::Fault;
 use nuncio_model::{Next, StoreError};
 use std::time::Duration;
@@ -111,25 +111,16 @@ impl Error {
             Error::Store(StoreError::Failed(_) | StoreError::Closed) => {
                 "see the log; the daemon stops and continues where it was when started again".into()
             }
-            Error::UnknownUser { .. } => {
-                "check the spelling, or remove the user from the config if the account was deleted"
-                    .into()
-            }
             Error::OtherMailbox { mailbox, .. } => {
                 format!("name the primary address {mailbox} in `accounts`, this one in `aliases`")
             }
             Error::SameMailbox { address, .. } => {
                 format!("take {address} out of `accounts`; as an alias it still names the user")
             }
-            Error::Orphaned { .. } => {
-                "nothing is deleted in the sinks; give one of the synced users access, or remove \
-                 its records with the user that had it"
-                    .into()
-            }
-            Error::OtherAccount { .. } => {
-                "the earlier account is parked, the new one is connected at once".into()
-            }
-            Error::Unreadable { .. } => "it is tried again; report it if it stays".into(),
+            Error::UnknownUser { .. }
+            | Error::Orphaned { .. }
+            | Error::OtherAccount { .. }
+            | Error::Unreadable { .. } => codes::remedy(self.code()).into(),
         }
     }
 }

@@ -6,6 +6,7 @@
 
 mod account;
 pub mod calendar;
+mod codes;
 mod commons;
 mod desk;
 pub mod drive;
@@ -19,6 +20,7 @@ mod task;
 mod verify;
 
 pub use account::{AccountOptions, Accounts};
+pub use codes::CODES;
 pub use commons::{Commons, Member};
 pub use health::{FeedError, FeedHealth, FeedState, WalkProgress};
 pub use identity::Identity;

@@ -1,6 +1,7 @@
 //! Why a spool cannot be opened, and how a failed statement becomes the store's error. What
 //! callers see of a running spool is `nuncio_model::StoreError`.
 
+use crate::codes;
 use nuncio_model::StoreError;
 use std::path::PathBuf;
 
@@ -74,17 +75,7 @@ impl Error {
 
     /// What to do, in plain words.
     pub fn hint(&self) -> &'static str {
-        match self {
-            Error::Folder { .. } => "make the folder and let the daemon's user own it",
-            Error::Locked { .. } => "stop the other daemon, or name another --state-dir",
-            Error::Newer { .. } => "run the newer release again, or restore a backup of this one",
-            Error::Damaged { .. } => {
-                "restore a backup, or move the file away: everything is then fetched and sent again"
-            }
-            Error::Foreign { .. } => "name another --state-dir, or move the file away",
-            Error::Sqlite { .. } => "check the folder's rights and the disk",
-            Error::Thread(_) => "raise the limit of processes of the daemon's user",
-        }
+        codes::remedy(self.code())
     }
 }
 

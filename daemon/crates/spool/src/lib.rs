@@ -34,6 +34,7 @@
 
 mod append;
 mod blobs;
+mod codes;
 mod dead_letters;
 mod encode;
 mod error;
@@ -49,6 +50,7 @@ mod schema;
 mod sinks;
 mod writer;
 
+pub use codes::CODES;
 pub use dead_letters::{
     DeadLetter, DeadLetterId, LetterFilter, LetterStatus, Letters, Purged, Rejected, Relabel,
     Retried,

@@ -297,11 +297,13 @@ fn the_shipped_files_are_accepted() {
 
 #[test]
 fn what_the_example_comments_out_is_accepted_too() {
-    // A commented key looks like `#key = value`, a remark like `# Words`.
+    // A commented key looks like `#key = value`, a remark like `# Words`, and `#:` tells editors.
     let uncommented: String = EXAMPLE
         .lines()
         .map(|line| match line.strip_prefix('#') {
-            Some(rest) if !rest.starts_with([' ', '#']) && !rest.is_empty() => format!("{rest}\n"),
+            Some(rest) if !rest.starts_with([' ', '#', ':']) && !rest.is_empty() => {
+                format!("{rest}\n")
+            }
             _ => format!("{line}\n"),
         })
         .collect();

@@ -6,6 +6,7 @@ mod files;
 mod hostile;
 mod refused;
 mod refused_values;
+mod schema;
 
 use nuncio_config::{Config, Errors};
 

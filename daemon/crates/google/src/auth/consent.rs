@@ -4,7 +4,7 @@
 //! <https://developers.google.com/identity/protocols/oauth2/native-app>
 
 use super::{Scopes, random};
-use crate::Endpoint;
+use crate::{Endpoint, codes};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::Uri;
@@ -77,17 +77,7 @@ impl OAuthClientError {
 
     /// What an operator can do.
     pub fn hint(&self) -> &'static str {
-        match self {
-            Self::NotJson { .. } | Self::MissingField(_) => {
-                "the file is damaged or cut; download the client's JSON again: Cloud console > Google Auth Platform > Clients"
-            }
-            Self::WrongType(_) => {
-                "make a client of the type \"Desktop app\" (Cloud console > Google Auth Platform > Clients) and name its JSON file in [google.per_user] client"
-            }
-            Self::ForeignTokenUri(_) => {
-                "codes and refresh tokens go to Google only (https://oauth2.googleapis.com/token) or, with google.endpoint set, to that endpoint; download the file again if someone changed it"
-            }
-        }
+        codes::remedy(self.code())
     }
 }
 

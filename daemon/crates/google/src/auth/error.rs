@@ -1,6 +1,7 @@
 //! Why there is no token, in the words of Google's table of OAuth errors, and what to do.
 //! <https://developers.google.com/identity/protocols/oauth2/service-account#error-codes>
 
+use crate::codes;
 use nuncio_model::Next;
 use std::fmt;
 use std::sync::Arc;
@@ -289,64 +290,7 @@ impl AuthError {
 
     /// What an operator can do; `ADDRESS` in it stands for the account.
     pub fn hint(&self) -> &'static str {
-        match self {
-            Self::Denied(denied) => match denied.refusal {
-                Refusal::Revoked => {
-                    "the user took the consent back, has a new password, or it has expired: nuncio login ADDRESS"
-                }
-                Refusal::NotDelegated => {
-                    "grant domain-wide delegation to the service account's numeric client id (not its e-mail) in the Admin console; a new grant takes up to 24 hours to reach every user"
-                }
-                Refusal::AccessDenied => {
-                    "add the missing scope to the client's entry under Domain-wide delegation, and check that the service is on for the user's organizational unit"
-                }
-                Refusal::AdminPolicy => {
-                    "the domain's app access policy blocks the scope; allow the client under Security > API controls in the Admin console"
-                }
-                Refusal::ClientUnusable => {
-                    "the service account or its client is deleted, disabled or of another organization; check it in the Cloud console"
-                }
-                Refusal::BadScope => {
-                    "report this: Google does not know a scope that nuncio asks for"
-                }
-                Refusal::NoSuchUser => {
-                    "there is no such user at Google; check the address in the config for spelling, renaming or deletion"
-                }
-                Refusal::NotPrimaryAddress => {
-                    "the address is an alias or an old name: name the user's primary address in the config, or let nuncio find it by setting [google] admin and granting the scope https://www.googleapis.com/auth/admin.directory.user.readonly"
-                }
-                Refusal::Clock => "set this machine's clock (NTP)",
-                Refusal::BadSignature => {
-                    "the key is deleted, disabled or not this account's; make a new key in the Cloud console and replace the file"
-                }
-                Refusal::Transient => "nothing to do: Google fails, nuncio tries again",
-                Refusal::Other => "look the words up in Google's table of service account errors",
-            },
-            Self::Busy { .. } | Self::Paused(_) => "nothing to do: nuncio waits and tries again",
-            Self::Malformed { .. } => {
-                "nuncio tries again; if it lasts, check whether a proxy answers in Google's place"
-            }
-            Self::Network(_) | Self::CutBody(_) | Self::Timeout(_) => {
-                "check this machine's network, DNS and firewall; nuncio tries again"
-            }
-            Self::Signing(_) => "make a new key in the Cloud console and replace the file",
-            Self::NoConsent { .. } | Self::OtherClient { .. } => "nuncio login ADDRESS",
-            Self::ConsentUnreadable { .. } => {
-                "mend what the message names, or log in again: nuncio login ADDRESS"
-            }
-            Self::OtherMailbox { .. } => {
-                "the account was renamed, or another one consented; correct the user's email in the config, or: nuncio login ADDRESS"
-            }
-            Self::MissingScope { .. } => {
-                "log in again and leave every box ticked: nuncio login ADDRESS"
-            }
-            Self::NotSigned { .. } => {
-                "give the workload the role Service Account Token Creator on the service account, and switch on the IAM Service Account Credentials API"
-            }
-            Self::SubjectToken { .. } => {
-                "check that the identity provider writes the file that credential_source names; nuncio tries again"
-            }
-        }
+        codes::remedy(self.code())
     }
 }
 

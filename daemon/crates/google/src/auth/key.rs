@@ -2,7 +2,7 @@
 //! Where the file comes from and how tokens are got with it is not here.
 
 use super::Scopes;
-use crate::Endpoint;
+use crate::{Endpoint, codes};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::Uri;
@@ -91,21 +91,7 @@ impl KeyError {
 
     /// What an operator can do.
     pub fn hint(&self) -> &'static str {
-        match self {
-            Self::WrongType(_) | Self::NotRsa => {
-                "nuncio needs the JSON key of a service account: Cloud console > IAM & Admin > Service Accounts > the account > Keys > Add key > JSON; `gcloud auth` makes another kind of file"
-            }
-            Self::NotJson { .. }
-            | Self::NotObject
-            | Self::MissingField(_)
-            | Self::NotPem
-            | Self::BadKey => {
-                "the file is damaged or cut; use the JSON file exactly as the Cloud console gave it, or make a new key"
-            }
-            Self::ForeignTokenUri(_) => {
-                "signed assertions go to Google only (https://oauth2.googleapis.com/token) or, with google.endpoint set, to that endpoint; make a new key if someone changed the file"
-            }
-        }
+        codes::remedy(self.code())
     }
 }
 

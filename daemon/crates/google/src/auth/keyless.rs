@@ -4,9 +4,9 @@
 //! mean. <https://cloud.google.com/iam/docs/reference/credentials/rest/v1/projects.serviceAccounts/signJwt>
 
 use super::{AuthError, Scopes, key};
-use crate::Endpoint;
 use crate::client::Answer;
 use crate::status::Envelope;
+use crate::{Endpoint, codes};
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{Method, Request, Uri};
@@ -99,17 +99,7 @@ impl ExternalAccountError {
 
     /// What an operator can do.
     pub fn hint(&self) -> &'static str {
-        match self {
-            Self::NotJson { .. } | Self::WrongType(_) | Self::MissingField(_) => {
-                "make the file with `gcloud iam workload-identity-pools create-cred-config POOL-PROVIDER --credential-source-file=FILE`"
-            }
-            Self::Source(_) => {
-                "let the identity provider write its token to a file and name that in credential_source: nuncio starts no programs and asks no URLs but Google's"
-            }
-            Self::ForeignUrl(_) => {
-                "token_url must be https://sts.googleapis.com/v1/token; make the file anew if someone changed it"
-            }
-        }
+        codes::remedy(self.code())
     }
 }
 

@@ -137,6 +137,16 @@ impl Places {
     fn node(&self) -> PathBuf {
         self.installed.join("node")
     }
+
+    /// Google's discovery documents, which come with its client for Python; once that is installed.
+    fn documents(&self) -> Option<PathBuf> {
+        let versions = std::fs::read_dir(self.installed.join("venv/lib")).ok()?;
+        let inside = "site-packages/googleapiclient/discovery_cache/documents";
+        let mut folders = versions
+            .flatten()
+            .map(|version| version.path().join(inside));
+        folders.find(|folder| folder.is_dir())
+    }
 }
 
 impl Clients {
@@ -238,7 +248,8 @@ impl Suite {
     /// Runs the suite against a fake of its own; its output is shown if it fails.
     fn passes(&self, places: &Places) -> anyhow::Result<bool> {
         let begun = Instant::now();
-        let fake = Fake::start(&places.installed.join(format!("fake-{}", self.name)))?;
+        let dir = places.installed.join(format!("fake-{}", self.name));
+        let fake = Fake::start(&dir, places.documents().as_deref())?;
         let mut command = (self.command)(places);
         fake.describe(&mut command);
         let output = command
@@ -367,17 +378,20 @@ struct Fake {
 }
 
 impl Fake {
-    fn start(dir: &Path) -> anyhow::Result<Self> {
+    fn start(dir: &Path, documents: Option<&Path>) -> anyhow::Result<Self> {
         remove(dir)?;
         std::fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
-        let mut child = Command::new(binary("fake-workspace"))
+        let mut serve = Command::new(binary("fake-workspace"));
+        serve
             .args(["serve", "--tls", "--listen", "127.0.0.1:0", "--dir"])
             .arg(dir)
             .args(["--users", "6", "--suspended", "1"])
             .args(["--messages", "1500", "--seed", "7"])
-            .stdout(Stdio::piped())
-            .spawn()
-            .context("cannot start the fake Workspace")?;
+            .stdout(Stdio::piped());
+        if let Some(documents) = documents {
+            serve.arg("--discovery").arg(documents);
+        }
+        let mut child = serve.spawn().context("cannot start the fake Workspace")?;
         let mut text = String::new();
         if let Some(out) = child.stdout.take() {
             BufReader::new(out).read_line(&mut text)?;

@@ -63,7 +63,7 @@ const SUITES: [Suite; 5] = [
         command: |places| {
             let mut command = Command::new("node");
             command
-                .args(["--test", "--test-concurrency=1"])
+                .args(["--test", "--test-concurrency=1", "--test-reporter=tap"])
                 .current_dir(places.node())
                 .env("NODE_OPTIONS", "--require=./hook.js");
             command

@@ -101,33 +101,40 @@ impl Report {
 
     /// One line for each kind of obstacle: which suites it holds up, and what removes it.
     pub(crate) fn remedies(&self) -> Vec<String> {
-        let mut lines = Vec::new();
-        let mut suites: Vec<&str> = Vec::new();
-        let mut packages: Vec<&str> = Vec::new();
+        let mut lines: Vec<(String, Vec<&str>)> = Vec::new();
+        // All that is missing is one command, whichever suite lacks what.
+        let mut packages = self.missing_packages();
+        packages.sort_unstable();
+        packages.dedup();
         for (suite, obstacle) in &self.hindered {
-            match obstacle {
-                Obstacle::Packages(missing) => {
-                    suites.push(*suite);
-                    packages.extend(missing);
+            let remedy = match obstacle {
+                Obstacle::Packages(_) => {
+                    format!("install with `apt-get install -y {}`", packages.join(" "))
                 }
-                Obstacle::Registry(kit) => lines.push(format!(
-                    "not run: {suite}: its {kit} packages could not be installed (see above)"
-                )),
-                Obstacle::Checkout(variable) => lines.push(format!(
-                    "not run: {suite}: no registry has it; {variable}=FOLDER names a checkout"
-                )),
+                Obstacle::Registry(kit) => {
+                    format!("the {kit} packages could not be installed (see above)")
+                }
+                Obstacle::Checkout(variable) => {
+                    format!("no registry has it; {variable}=FOLDER names a checkout")
+                }
+            };
+            match lines.iter_mut().find(|(known, _)| *known == remedy) {
+                Some((_, suites)) => suites.push(suite),
+                None => lines.push((remedy, vec![suite])),
             }
         }
-        if !suites.is_empty() {
-            packages.sort_unstable();
-            packages.dedup();
-            let (suites, packages) = (suites.join(", "), packages.join(" "));
-            lines.insert(
-                0,
-                format!("not run: {suites}: install with `apt-get install -y {packages}`"),
-            );
-        }
-        lines
+        let told = lines.into_iter();
+        told.map(|(remedy, suites)| format!("not run: {}: {remedy}", suites.join(", ")))
+            .collect()
+    }
+
+    fn missing_packages(&self) -> Vec<&'static str> {
+        let obstacles = self.hindered.iter().map(|(_, obstacle)| obstacle);
+        let missing = obstacles.map(|obstacle| match obstacle {
+            Obstacle::Packages(missing) => missing.as_slice(),
+            _ => &[],
+        });
+        missing.flatten().copied().collect()
     }
 
     /// All in one line: `3 suites passed (python, node, readme), 1 failed (lieer), 1 skipped (gyb)`.
@@ -246,13 +253,14 @@ mod tests {
         let mut report = met("python", Obstacle::Packages(vec!["python3-venv", "gcc"]));
         report.hindered("gyb", Obstacle::Checkout("GYB"));
         report.hindered("lieer", Obstacle::Packages(vec!["gcc", "notmuch"]));
-        report.hindered("node", Obstacle::Registry("Node"));
+        report.hindered("readme", Obstacle::Registry("Python"));
+        report.hindered("others", Obstacle::Registry("Python"));
         assert_eq!(
             report.remedies(),
             [
                 "not run: python, lieer: install with `apt-get install -y gcc notmuch python3-venv`",
                 "not run: gyb: no registry has it; GYB=FOLDER names a checkout",
-                "not run: node: its Node packages could not be installed (see above)",
+                "not run: readme, others: the Python packages could not be installed (see above)",
             ]
         );
     }

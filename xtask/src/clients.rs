@@ -3,11 +3,12 @@
 //! What is tested is in `tests/fake-workspace/clients`.
 
 use crate::build::{binary, cargo, root, run, target};
+use crate::counterparts::{Obstacle, Report, missing};
 use crate::say;
 use anyhow::{Context, bail};
 use clap::Args;
 use serde_json::Value;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
@@ -17,17 +18,35 @@ use std::time::Instant;
 pub(crate) struct Clients {
     /// Only suites whose name contains this.
     filter: Option<String>,
+    /// Run nothing, print the Debian packages that are missing here.
+    #[arg(long)]
+    missing: bool,
 }
 
 /// The tests of one client.
 struct Suite {
     name: &'static str,
+    kit: Kit,
+    /// Debian packages that it needs besides those of its kit.
+    packages: &'static [&'static str],
+    /// A variable that has to name a checkout of the client.
+    checkout: Option<&'static str>,
     command: fn(&Places) -> Command,
+}
+
+/// What several suites run with.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kit {
+    Python,
+    Node,
 }
 
 const SUITES: [Suite; 5] = [
     Suite {
         name: "python",
+        kit: Kit::Python,
+        packages: &[],
+        checkout: None,
         command: |places| {
             let mut command = pytest(places, &[""]);
             for other in ["lieer", "gyb", "readme"] {
@@ -38,10 +57,13 @@ const SUITES: [Suite; 5] = [
     },
     Suite {
         name: "node",
+        kit: Kit::Node,
+        packages: &[],
+        checkout: None,
         command: |places| {
             let mut command = Command::new("node");
             command
-                .args(["--test", "--test-concurrency=1"])
+                .args(["--test", "--test-concurrency=1", "--test-reporter=tap"])
                 .current_dir(places.node())
                 .env("NODE_OPTIONS", "--require=./hook.js");
             command
@@ -49,27 +71,57 @@ const SUITES: [Suite; 5] = [
     },
     Suite {
         name: "lieer",
+        kit: Kit::Python,
+        packages: &["notmuch"],
+        checkout: None,
         command: |places| pytest(places, &["test_lieer.py"]),
     },
     Suite {
         name: "gyb",
+        kit: Kit::Python,
+        packages: &[],
+        checkout: Some("GYB"),
         command: |places| pytest(places, &["test_gyb.py"]),
     },
     Suite {
         name: "readme",
+        kit: Kit::Python,
+        packages: &["curl", "jq"],
+        checkout: None,
         command: |places| pytest(places, &["test_readme.py"]),
     },
 ];
 
-/// Programs that have to be there, and the Debian packages that bring them.
-const PROGRAMS: [(&str, &[&str], &str); 6] = [
-    ("python3", &["-c", "import venv, ensurepip"], "python3-venv"),
-    ("node", &["--version"], "nodejs"),
-    ("npm", &["--version"], "npm"),
-    ("notmuch", &["--version"], "notmuch"),
-    ("curl", &["--version"], "curl"),
-    ("jq", &["--version"], "jq"),
-];
+impl Kit {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Python => "Python",
+            Self::Node => "Node",
+        }
+    }
+
+    /// The Debian packages that it is installed with; notmuch's Python module is built here.
+    fn packages(self) -> &'static [&'static str] {
+        match self {
+            Self::Python => &[
+                "python3",
+                "python3-venv",
+                "python3-dev",
+                "gcc",
+                "libc6-dev",
+                "libnotmuch-dev",
+            ],
+            Self::Node => &["nodejs", "npm"],
+        }
+    }
+
+    fn install(self, places: &Places) -> anyhow::Result<()> {
+        match self {
+            Self::Python => install_python(places),
+            Self::Node => install_node(places),
+        }
+    }
+}
 
 /// Where things are.
 struct Places {
@@ -85,42 +137,119 @@ impl Places {
     fn node(&self) -> PathBuf {
         self.installed.join("node")
     }
-}
 
-impl Clients {
-    pub(crate) fn run(&self) -> anyhow::Result<()> {
-        check_programs()?;
-        let places = Places {
-            sources: root().join("tests/fake-workspace/clients"),
-            installed: target().join("clients"),
-        };
-        say("building the fake Workspace");
-        run(cargo().args(["build", "--release", "--package", "fake-workspace"]))?;
-        install_python(&places)?;
-        install_node(&places)?;
-        let wanted = |suite: &&Suite| {
-            let filter = self.filter.as_deref();
-            filter.is_none_or(|filter| suite.name.contains(filter))
-        };
-        let mut failed = Vec::new();
-        for suite in SUITES.iter().filter(wanted) {
-            if !suite.passes(&places)? {
-                failed.push(suite.name);
-            }
-        }
-        if failed.is_empty() {
-            Ok(())
-        } else {
-            bail!("failed: {}", failed.join(", "))
-        }
+    /// Google's discovery documents, which come with its client for Python; once that is installed.
+    fn documents(&self) -> Option<PathBuf> {
+        let versions = std::fs::read_dir(self.installed.join("venv/lib")).ok()?;
+        let inside = "site-packages/googleapiclient/discovery_cache/documents";
+        let mut folders = versions
+            .flatten()
+            .map(|version| version.path().join(inside));
+        folders.find(|folder| folder.is_dir())
     }
 }
 
+impl Clients {
+    /// Who asks for the clients gets them or an error, with or without `CI`.
+    pub(crate) fn run(&self) -> anyhow::Result<()> {
+        if self.missing {
+            return self.print_missing();
+        }
+        say("building the fake Workspace");
+        // All of the workspace is named so that the dependencies are those of every other build.
+        let fake = ["--bin", "fake-workspace"];
+        run(cargo()
+            .args(["build", "--release", "--workspace"])
+            .args(fake))?;
+        let report = run_suites(self.filter.as_deref())?;
+        let summary = report.summary(true);
+        if !report.is_good(true) {
+            bail!("{summary}");
+        }
+        say(&summary);
+        Ok(())
+    }
+
+    fn print_missing(&self) -> anyhow::Result<()> {
+        let mut needed: Vec<&str> = Vec::new();
+        for suite in SUITES
+            .iter()
+            .filter(|one| one.is_wanted(self.filter.as_deref()))
+        {
+            needed.extend(suite.needs());
+        }
+        needed.sort_unstable();
+        needed.dedup();
+        for package in missing(&needed) {
+            writeln!(std::io::stdout(), "{package}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Runs the suites whose name contains `filter`, or says what they lack. The fake is built already.
+pub(crate) fn run_suites(filter: Option<&str>) -> anyhow::Result<Report> {
+    let places = Places {
+        sources: root().join("tests/fake-workspace/clients"),
+        installed: target().join("clients"),
+    };
+    let mut report = Report::default();
+    // Asked once only: a registry that is out of reach takes its time to say so.
+    let mut kits: Vec<(Kit, bool)> = Vec::new();
+    for suite in SUITES.iter().filter(|suite| suite.is_wanted(filter)) {
+        if let Some(obstacle) = suite.lacks() {
+            report.hindered(suite.name, obstacle);
+            continue;
+        }
+        let known = kits.iter().find(|(kit, _)| *kit == suite.kit);
+        let is_installed = if let Some((_, known)) = known {
+            *known
+        } else {
+            let installed = suite.kit.install(&places);
+            if let Err(error) = &installed {
+                say(&format!("{error:#}"));
+            }
+            kits.push((suite.kit, installed.is_ok()));
+            installed.is_ok()
+        };
+        if is_installed {
+            report.ran(suite.name, suite.passes(&places)?);
+        } else {
+            report.hindered(suite.name, Obstacle::Registry(suite.kit.name()));
+        }
+    }
+    for line in report.remedies() {
+        say(&line);
+    }
+    Ok(report)
+}
+
 impl Suite {
+    fn is_wanted(&self, filter: Option<&str>) -> bool {
+        filter.is_none_or(|filter| self.name.contains(filter))
+    }
+
+    fn needs(&self) -> Vec<&'static str> {
+        [self.kit.packages(), self.packages].concat()
+    }
+
+    /// What has to be there before anything of it is installed.
+    fn lacks(&self) -> Option<Obstacle> {
+        let checkout = self
+            .checkout
+            .filter(|name| std::env::var_os(name).is_none_or(|value| value.is_empty()));
+        if let Some(variable) = checkout {
+            return Some(Obstacle::Checkout(variable));
+        }
+        let missing = missing(&self.needs());
+        (!missing.is_empty()).then_some(Obstacle::Packages(missing))
+    }
+
     /// Runs the suite against a fake of its own; its output is shown if it fails.
     fn passes(&self, places: &Places) -> anyhow::Result<bool> {
         let begun = Instant::now();
-        let fake = Fake::start(&places.installed.join(format!("fake-{}", self.name)))?;
+        let dir = places.installed.join(format!("fake-{}", self.name));
+        let fake = Fake::start(&dir, places.documents().as_deref())?;
         let mut command = (self.command)(places);
         fake.describe(&mut command);
         let output = command
@@ -162,24 +291,6 @@ fn summary(output: &str) -> String {
     }
 }
 
-fn check_programs() -> anyhow::Result<()> {
-    let missing: Vec<&str> = PROGRAMS
-        .iter()
-        .filter(|(program, arguments, _)| {
-            let found = Command::new(program).args(*arguments).output();
-            !found.is_ok_and(|output| output.status.success())
-        })
-        .map(|(_, _, package)| *package)
-        .collect();
-    if missing.is_empty() {
-        return Ok(());
-    }
-    bail!(
-        "missing: the packages (named as in Debian) {}",
-        missing.join(", ")
-    )
-}
-
 fn pytest(places: &Places, files: &[&str]) -> Command {
     let mut command = Command::new(places.python());
     command.args(["-m", "pytest", "-q", "--tb=short", "-p", "no:cacheprovider"]);
@@ -205,8 +316,7 @@ fn install_python(places: &Places) -> anyhow::Result<()> {
     run(Command::new(places.python())
         .args(["-m", "pip", "install", "--quiet", "--no-deps"])
         .args(["--disable-pip-version-check", "--requirement"])
-        .arg(&list))
-    .context("notmuch2 is built here: are gcc, python3-dev and libnotmuch-dev installed?")?;
+        .arg(&list))?;
     copy(&list, &mark)
 }
 
@@ -268,17 +378,20 @@ struct Fake {
 }
 
 impl Fake {
-    fn start(dir: &Path) -> anyhow::Result<Self> {
+    fn start(dir: &Path, documents: Option<&Path>) -> anyhow::Result<Self> {
         remove(dir)?;
         std::fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
-        let mut child = Command::new(binary("fake-workspace"))
+        let mut serve = Command::new(binary("fake-workspace"));
+        serve
             .args(["serve", "--tls", "--listen", "127.0.0.1:0", "--dir"])
             .arg(dir)
             .args(["--users", "6", "--suspended", "1"])
             .args(["--messages", "1500", "--seed", "7"])
-            .stdout(Stdio::piped())
-            .spawn()
-            .context("cannot start the fake Workspace")?;
+            .stdout(Stdio::piped());
+        if let Some(documents) = documents {
+            serve.arg("--discovery").arg(documents);
+        }
+        let mut child = serve.spawn().context("cannot start the fake Workspace")?;
         let mut text = String::new();
         if let Some(out) = child.stdout.take() {
             BufReader::new(out).read_line(&mut text)?;

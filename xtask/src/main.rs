@@ -3,6 +3,7 @@
 
 mod build;
 mod clients;
+mod counterparts;
 mod demo;
 mod progress;
 mod test;
@@ -27,7 +28,7 @@ enum Command {
     Demo(demo::Demo),
     /// Run clients that others wrote for Google's APIs against the fake Workspace; needs Python, Node and notmuch.
     Clients(clients::Clients),
-    /// Build all and run every test.
+    /// Build all and run every test, with the clients of others where their programs are there.
     Test(test::Test),
 }
 

@@ -10,6 +10,7 @@ mod batch;
 mod calendar;
 mod call;
 mod directory;
+mod discovery;
 mod drive;
 mod error;
 mod faults;

@@ -70,6 +70,9 @@ struct Serve {
     /// Folder of .eml and .msg files to spread over the mailboxes as well
     #[arg(long)]
     mail: Option<PathBuf>,
+    /// Folder of discovery documents (API.VERSION.json) for clients that ask for them
+    #[arg(long)]
+    discovery: Option<PathBuf>,
     /// Changes per second over the whole domain
     #[arg(long, default_value_t = 0.0)]
     rate: f64,
@@ -138,6 +141,7 @@ async fn serve(options: Serve) -> ExitCode {
             files: options.files,
             seed: options.seed,
             mail: options.mail,
+            discovery: options.discovery,
             rate: options.rate,
             latency: options.latency,
             quota: options.quota,

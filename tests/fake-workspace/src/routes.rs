@@ -7,7 +7,7 @@ use crate::faults::Target;
 use crate::fields::Mask;
 use crate::quota::Charge;
 use crate::workspace::{UserIndex, Workspace};
-use crate::{calendar, directory, drive, fields, gmail, oauth, pubsub};
+use crate::{calendar, directory, discovery, drive, fields, gmail, oauth, pubsub};
 use bytes::Bytes;
 use serde_json::{Value, json};
 
@@ -110,6 +110,7 @@ pub fn operations() -> impl Iterator<Item = Served> {
 /// The tables of all APIs; the first row that fits a call wins.
 const TABLES: &[&[Operation]] = &[
     oauth::OPERATIONS,
+    discovery::OPERATIONS,
     OPERATIONS,
     gmail::OPERATIONS,
     calendar::OPERATIONS,

@@ -46,6 +46,8 @@ pub struct Options {
     pub seed: u64,
     /// A folder of `.eml` and `.msg` files that are spread over the mailboxes beside the generated mail.
     pub mail: Option<PathBuf>,
+    /// A folder of discovery documents, `API.VERSION.json` each, that the discovery service gives.
+    pub discovery: Option<PathBuf>,
     /// Changes per second over the whole domain; 0 for none.
     pub rate: f64,
     /// Delay before each answer of an API.
@@ -75,6 +77,7 @@ impl Options {
             files: 40,
             seed: 1,
             mail: None,
+            discovery: None,
             rate: 0.0,
             latency: Duration::ZERO,
             quota: PriceList::Off,
@@ -170,6 +173,7 @@ impl Server {
             base,
             world: domain.world,
             dir: options.dir.clone(),
+            discovery: options.discovery.clone(),
             account,
             client,
             quota: Quota::new(options.quota, options.charge, options.time_scale),

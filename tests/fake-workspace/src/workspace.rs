@@ -163,6 +163,8 @@ pub(crate) struct Workspace {
     pub(crate) world: World,
     /// Where key files are written.
     pub(crate) dir: PathBuf,
+    /// Where discovery documents are.
+    pub(crate) discovery: Option<PathBuf>,
     pub(crate) latency: Duration,
     pub(crate) stats: Stats,
     pub(crate) quota: Quota,
@@ -190,6 +192,7 @@ pub(crate) struct Parts {
     pub(crate) base: String,
     pub(crate) world: World,
     pub(crate) dir: PathBuf,
+    pub(crate) discovery: Option<PathBuf>,
     pub(crate) account: ServiceAccount,
     pub(crate) client: Client,
     pub(crate) quota: Quota,
@@ -208,6 +211,7 @@ impl Workspace {
             base: parts.base,
             world: parts.world,
             dir: parts.dir,
+            discovery: parts.discovery,
             latency: parts.latency,
             stats: Stats::default(),
             quota: parts.quota,

@@ -105,6 +105,9 @@ def test_the_second_backup_brings_what_is_new(gyb):
 
 
 def test_a_restore_brings_all_back_elsewhere(gyb):
+    # 1.80 does not read the fractions of seconds that it writes, whoever gave them: GAM-team/got-your-back#448, #456.
+    with sqlite3.connect(gyb.folder / "msg-db.sqlite") as database:
+        database.execute("UPDATE messages SET message_internaldate = substr(message_internaldate, 1, 19)")
     before = collections.Counter(one["sha256"] for one in mails(OTHER).values())
     gyb(OTHER, "restore", "--label-restored", "restored/by gyb")
     now = mails(OTHER)

@@ -249,7 +249,10 @@ mod tests {
             .collect();
         free.sort_unstable();
         free.dedup();
-        assert_eq!(free, ["iamcredentials", "metadata", "oauth", "pubsub"]);
+        assert_eq!(
+            free,
+            ["discovery", "iamcredentials", "metadata", "oauth", "pubsub"]
+        );
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod calendar;
 mod client;
 mod directory;
 mod discovery;
+mod documents;
 mod drive;
 mod faults;
 mod faults_apis;

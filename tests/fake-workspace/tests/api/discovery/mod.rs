@@ -62,7 +62,11 @@ const SOURCES: [(&str, &str, Alphabet); 6] = [
 ];
 
 /// Operations that no discovery document describes, by the beginning of their names.
-const EXEMPT: [(&str, &str); 2] = [
+const EXEMPT: [(&str, &str); 3] = [
+    (
+        "discovery.",
+        "the discovery service gives the documents, which do not describe it",
+    ),
     (
         "oauth.",
         "the authorization server speaks OAuth 2.0 and OpenID Connect; Google describes it in words",

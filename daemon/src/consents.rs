@@ -150,16 +150,23 @@ mod tests {
     fn a_consent_is_kept_for_us_alone_and_found_by_its_address() {
         let state = tempfile::tempdir().unwrap();
         let dir = ConsentDir::of(state.path());
-        let ana = Address::parse("ana'/x@example.com").unwrap();
+        let ana = Address::parse("o'hara@example.com").unwrap();
         assert!(dir.load(ana.as_str()).unwrap().is_none());
         for _ in 0..2 {
-            dir.keep(&ana, &consent("ana'/x@example.com"), 7).unwrap();
+            dir.keep(&ana, &consent("o'hara@example.com"), 7).unwrap();
         }
-        let found = dir.load("ana'/x@EXAMPLE.com").unwrap().unwrap();
+        let found = dir.load("O'Hara@EXAMPLE.com").unwrap().unwrap();
         assert_eq!(found.refresh_token.expose(), "planted");
         assert!(dir.has(ana.as_str()) && !dir.has("bob@example.com"));
         let path = dir.path(ana.as_str());
-        assert_eq!(path.parent(), Some(dir.0.as_path()), "no folder of its own");
+        for odd in [
+            "../../x@example.com",
+            "..",
+            "a/b@example.com",
+            "a\0b@example.com",
+        ] {
+            assert_eq!(dir.path(odd).parent(), Some(dir.0.as_path()), "{odd}");
+        }
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode(&path), mode(&dir.0)), (0o600, 0o700));
     }

@@ -160,7 +160,7 @@ fn signer(
     };
     let account = service_account.as_str().to_owned();
     let keyless = nuncio_google::Keyless::new(account, workload, endpoint);
-    Ok(Signer::Keyless(keyless))
+    Ok(Signer::Keyless(Box::new(keyless)))
 }
 
 fn secret(source: &SecretSource, hasher: &mut Sha256) -> Result<Secret, wire::Error> {

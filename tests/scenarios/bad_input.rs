@@ -312,11 +312,7 @@ async fn exit_codes_tell_usage_from_failure_from_bad_config() {
         ),
         (&["plan"], 3, "1 user added, 2 sinks added"),
         (&["reload", "--wait"], 1, "error[ADM001]: no daemon answers"),
-        (
-            &["setup"],
-            2,
-            "`nuncio setup` is not built yet in this release",
-        ),
+        (&["tap"], 2, "`nuncio tap` is not built yet in this release"),
         (&["chekc"], 2, "there is no command `chekc`"),
         (&["check", "--jsno"], 2, "--jsno"),
     ];

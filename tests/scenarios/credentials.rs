@@ -456,3 +456,74 @@ async fn a_stopped_user_stays_stopped_and_misses_nothing() {
     assert_eq!(code, 1);
     assert!(said.contains("sync = false"), "{said}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_doctor_says_who_would_fail_and_why_before_anything_runs() {
+    let world = World::start(4, 10, 98).await;
+    let users = world.users();
+    world.configure();
+    world.change_config("sources = [\"gmail\"]", "sources = [\"gmail\", \"drive\"]");
+    let doctor = |more: &[&str]| {
+        let (code, out, said) = world.run(&[&["check", "--online"], more].concat());
+        (code, out, said)
+    };
+    let (code, out, said) = doctor(&[]);
+    assert_eq!(code, 0, "{out}{said}");
+    assert_eq!(out, "PASS  gmail  4 accounts\nPASS  drive  4 accounts\n");
+
+    world.google("user.suspend", &json!({ "user": users[1] }));
+    let drive = "https://www.googleapis.com/auth/drive.metadata.readonly";
+    world.google("delegation.revoke", &json!({ "scope": drive }));
+    let (code, out, said) = doctor(&[]);
+    assert_eq!(code, 1, "{said}");
+    assert!(out.contains("FAIL  gmail  1 of 4 accounts"), "{out}");
+    assert!(out.contains("FAIL  drive  4 of 4 accounts"), "{out}");
+    assert!(out.contains(&users[1]) && out.contains("AUTH010"), "{out}");
+    let (code, out, _) = doctor(&["--json", "--user", &users[0]]);
+    assert_eq!(code, 1);
+    let told: Value = serde_json::from_str(&out).unwrap();
+    let findings = told["findings"].as_array().unwrap();
+    assert_eq!(findings.len(), 2);
+    assert_eq!(findings[0]["ok"], true);
+    assert_eq!(findings[1]["error"]["code"], "AUTH010");
+
+    // Another key, as before a rotation.
+    world.google("delegation.grant", &json!({ "scope": drive }));
+    let stranger = foreign_key(&world.path("stranger"));
+    let mut stranger: Value = serde_json::from_str(&stranger).unwrap();
+    stranger["token_uri"] = json!("https://oauth2.googleapis.com/token");
+    let path = world.path("stranger.json");
+    replace(&path, &stranger.to_string());
+    let path = path.display().to_string();
+    let (code, out, _) = doctor(&["--key", &path, "--user", &users[0]]);
+    assert_eq!(code, 1);
+    assert!(out.contains("AUTH018"), "{out}");
+    let (code, _, said) = doctor(&["--user", "nobody@example.org"]);
+    assert_eq!(code, 1);
+    assert!(said.contains("ADM011"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn setup_tells_the_steps_with_the_values_of_this_config() {
+    let world = World::start(1, 1, 99).await;
+    world.configure();
+    let key: Value =
+        serde_json::from_slice(&std::fs::read(world.workspace.key_path()).unwrap()).unwrap();
+    let client_id = key["client_id"].as_str().unwrap();
+    let (code, out, said) = world.run(&["setup"]);
+    assert_eq!(code, 0, "{said}");
+    let scope = "https://www.googleapis.com/auth/gmail.readonly";
+    let filled_in = format!("clientIdToAdd={client_id}&clientScopeToAdd={scope}\n");
+    assert!(out.contains(&filled_in), "{out}");
+    assert!(
+        !out.contains("calendar"),
+        "no more than the config uses: {out}"
+    );
+    let (_, out, _) = world.run(&["setup", "--json"]);
+    let told: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(told["scopes"], json!([scope]));
+    let (code, out, _) = world.run(&["setup", "--systemd"]);
+    assert_eq!(code, 0);
+    let folder = world.path("archive").display().to_string();
+    assert!(out.contains(&format!("ReadWritePaths={folder}\n")), "{out}");
+}

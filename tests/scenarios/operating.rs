@@ -415,7 +415,14 @@ async fn status_shows_what_the_design_says_to_scripts_and_to_people() {
     assert_eq!(names(&status), BTreeSet::from(top));
     assert_eq!(
         names(&status["config"]),
-        BTreeSet::from(["hash", "held", "last_reload", "loaded_at", "stale"])
+        BTreeSet::from([
+            "credentials",
+            "hash",
+            "held",
+            "last_reload",
+            "loaded_at",
+            "stale"
+        ])
     );
     assert_eq!(status["config"]["stale"], false);
     assert_eq!(text(&status["config"]["hash"]).len(), 64);
@@ -423,7 +430,10 @@ async fn status_shows_what_the_design_says_to_scripts_and_to_people() {
     let user = world.shown_user(&status, &users[0]);
     assert_eq!(names(user), BTreeSet::from(["accounts", "email", "state"]));
     let account = &user["accounts"][0];
-    assert_eq!(names(account), BTreeSet::from(["address", "feeds", "key"]));
+    assert_eq!(
+        names(account),
+        BTreeSet::from(["address", "feeds", "granted_by", "key"])
+    );
     let feed = &account["feeds"][0];
     let of_feed = [
         "collection",

@@ -124,7 +124,8 @@ enum Command {
 pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let Arguments { common, command } = arguments;
     match command {
-        Command::Run(run) => run.run(&common).await,
+        // The daemon itself: too large a future for a command beside it.
+        Command::Run(run) => Box::pin(run.run(&common)).await,
         Command::Plan(plan) => plan.run(&common).await,
         Command::Reload(reload) => reload.run(&common).await,
         Command::Config(config) => config.run(&common),

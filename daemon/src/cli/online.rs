@@ -10,7 +10,7 @@ use crate::{codes, credentials, quota};
 use futures_util::StreamExt;
 use indicatif::{ProgressBar, ProgressStyle};
 use nuncio_config::{Config, SecretSource, ServiceAccount};
-use nuncio_google::{Google, Limits};
+use nuncio_google::{Gmail, Google, Limits, ListMessages};
 use nuncio_model::{AccountKey, Address, Chain, Source, SystemClock, untrusted};
 use serde::Serialize;
 use std::path::Path;
@@ -145,7 +145,7 @@ async fn ask_all(
     findings
 }
 
-/// One small read, which needs a token and that the API is on.
+/// A small read, which needs a token and that the API is on.
 async fn ask(
     google: &Google,
     address: &Address,
@@ -154,8 +154,8 @@ async fn ask(
     let key = AccountKey::new(address.as_str());
     let asked = match source {
         Some(Source::Gmail) => {
-            let profile = google.gmail(&key, address).profile().await;
-            profile.map(|profile| Some(profile.email_address))
+            let gmail = google.gmail(&key, address);
+            mailbox(&gmail).await.map(Some)
         }
         Some(Source::Calendar) => {
             let page = google.calendar(&key, address).calendars(None).await;
@@ -180,6 +180,21 @@ async fn ask(
             hint: error.hint().replace("ADDRESS", address.as_str()),
         }),
     }
+}
+
+/// Whose mailbox it is. One message is read as well: of a suspended user Google still gives the
+/// profile and the listing.
+async fn mailbox(gmail: &Gmail) -> Result<String, nuncio_google::Error> {
+    let profile = gmail.profile().await?;
+    let newest = ListMessages {
+        max_results: 1,
+        ..ListMessages::default()
+    };
+    let page = gmail.list_messages(&newest).await?;
+    if let Some(message) = page.messages.first() {
+        gmail.message_minimal(&message.id).await?;
+    }
+    Ok(profile.email_address)
 }
 
 fn tell(findings: &[Finding], is_json: bool) -> Result<(), Failure> {

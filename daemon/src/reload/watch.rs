@@ -90,8 +90,17 @@ pub(crate) struct Watched {
 #[derive(Debug, PartialEq, Eq)]
 struct Looks {
     hash: Option<String>,
-    /// Of each secret: inode, size, time of the last change. Nothing is read.
-    secrets: Vec<(PathBuf, Option<(u64, u64, i64, i64)>)>,
+    /// Of each secret, if it is there.
+    secrets: Vec<(PathBuf, Option<SecretLooks>)>,
+}
+
+/// What a file is like without reading it.
+#[derive(Debug, PartialEq, Eq)]
+struct SecretLooks {
+    inode: u64,
+    size: u64,
+    /// Seconds and nanoseconds.
+    changed: (i64, i64),
 }
 
 impl Watched {
@@ -106,7 +115,11 @@ impl Watched {
             let files = Files::on_disk(&watched.path);
             let secrets = watched.secrets().into_iter().map(|path| {
                 let metadata = std::fs::metadata(&path).ok();
-                let looks = metadata.map(|m| (m.ino(), m.size(), m.mtime(), m.mtime_nsec()));
+                let looks = metadata.map(|metadata| SecretLooks {
+                    inode: metadata.ino(),
+                    size: metadata.size(),
+                    changed: (metadata.mtime(), metadata.mtime_nsec()),
+                });
                 (path, looks)
             });
             Looks {

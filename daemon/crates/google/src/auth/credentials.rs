@@ -27,7 +27,7 @@ pub enum Signer {
     /// With its key.
     Key(Key),
     /// Google signs, asked by the workload that runs here; there is no key to steal.
-    Keyless(Keyless),
+    Keyless(Box<Keyless>),
 }
 
 /// The consents of users, and the client that they were given to.

@@ -2,12 +2,13 @@
 //! only. Written by `nuncio login`, read whenever a token is asked for, so that a login counts at
 //! once. What a consent is good for is in `nuncio-google`.
 
+use crate::private_file;
 use nuncio_google::{Consent, ConsentStore};
 use nuncio_model::{Address, Secret};
 use serde::{Deserialize, Serialize};
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, chown};
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::os::unix::fs::{MetadataExt, chown};
 use std::path::{Path, PathBuf};
 
 /// Far above what is ever kept of one.
@@ -39,10 +40,7 @@ impl ConsentDir {
     /// # Errors
     /// Of the disk; an earlier consent is then still there.
     pub(crate) fn keep(&self, email: &Address, consent: &Consent, at: i64) -> io::Result<()> {
-        match fs::DirBuilder::new().mode(0o700).create(&self.0) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-            _ => {}
-        }
+        private_file::make_folder(&self.0)?;
         let kept = Kept {
             email: consent.email.clone(),
             client_id: consent.client_id.clone(),
@@ -52,29 +50,18 @@ impl ConsentDir {
         let text = Secret::new(serde_json::to_string(&kept)?);
         drop(Secret::new(kept.refresh_token));
         let path = self.path(email.as_str());
-        let unfinished = path.with_extension("new");
-        // What another login left half-written.
-        match fs::remove_file(&unfinished) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&unfinished)?;
-        file.write_all(text.expose().as_bytes())?;
-        file.sync_all()?;
-        if let Some(state_dir) = self.0.parent() {
+        private_file::replace(&path, text.expose().as_bytes(), |new| {
+            let Some(state_dir) = self.0.parent() else {
+                return Ok(());
+            };
             let owner = fs::metadata(state_dir)?;
             let (uid, gid) = (owner.uid(), owner.gid());
-            if file.metadata()?.uid() != uid {
-                chown(&unfinished, Some(uid), Some(gid))?;
+            if fs::metadata(new)?.uid() != uid {
+                chown(new, Some(uid), Some(gid))?;
                 chown(&self.0, Some(uid), Some(gid))?;
             }
-        }
-        fs::rename(&unfinished, &path)?;
-        File::open(&self.0)?.sync_all()
+            Ok(())
+        })
     }
 
     /// Whether a user has logged in, however good that is now.

@@ -12,6 +12,7 @@ mod exit;
 mod feeds;
 mod notify;
 mod overlays;
+mod private_file;
 mod quota;
 mod reload;
 mod retired;

@@ -2,13 +2,13 @@
 //! again. Kept in the state folder over restarts, with who, when and why. What a stopped user's feeds
 //! do is in `feeds`.
 
+use crate::private_file;
 use nuncio_config::Config;
 use nuncio_model::Address;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// That a user was stopped.
@@ -94,19 +94,7 @@ impl Overlays {
 
     fn keep(&mut self, stopped: BTreeMap<String, Stopped>) -> io::Result<()> {
         let text = serde_json::to_vec_pretty(&stopped)?;
-        let unfinished = self.path.with_extension("new");
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&unfinished)?;
-        file.write_all(&text)?;
-        file.sync_all()?;
-        fs::rename(&unfinished, &self.path)?;
-        if let Some(folder) = self.path.parent() {
-            File::open(folder)?.sync_all()?;
-        }
+        private_file::replace(&self.path, &text, |_| Ok(()))?;
         self.stopped = stopped;
         Ok(())
     }

@@ -2,11 +2,11 @@
 //! a start falls back to when the file is broken. Files that nobody else may read, for they hold
 //! what the config holds.
 
+use crate::private_file;
 use nuncio_config::Files;
 use serde::{Deserialize, Serialize};
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// Configs that are kept; older ones go.
@@ -50,10 +50,7 @@ impl History {
         summary: String,
         changes: String,
     ) -> io::Result<()> {
-        match fs::DirBuilder::new().mode(0o700).create(&self.0) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-            _ => {}
-        }
+        private_file::make_folder(&self.0)?;
         let numbers = self.numbers()?;
         let entry = Entry {
             number: numbers.last().map_or(1, |last| last + 1),
@@ -64,18 +61,7 @@ impl History {
             files,
         };
         let json = serde_json::to_vec_pretty(&entry)?;
-        let path = self.path(entry.number);
-        let unfinished = path.with_extension("new");
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&unfinished)?;
-        file.write_all(&json)?;
-        file.sync_all()?;
-        fs::rename(&unfinished, &path)?;
-        File::open(&self.0)?.sync_all()?;
+        private_file::replace(&self.path(entry.number), &json, |_| Ok(()))?;
         let n_old = (numbers.len() + 1).saturating_sub(N_KEPT);
         for number in numbers.into_iter().take(n_old) {
             fs::remove_file(self.path(number))?;
